@@ -1,0 +1,182 @@
+package store
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/s3/types"
+
+	"github.com/tintype/tintype/internal/fault"
+)
+
+// Source is an original, opened for reading.
+type Source struct {
+	Body         io.ReadCloser // the caller closes it, and bounds what it reads
+	Size         int64         // bytes, as the headers announce
+	ETag         string        // without quotes
+	VersionID    string        // empty in an unversioned bucket
+	ContentType  string        // as the uploader said; no defence
+	LastModified time.Time
+	Recipe       string            // empty: the default recipe
+	Params       map[string]string // raw, as uploaded; nil: the defaults
+	// MetaErr says why the recipe's parameters in the object's metadata cannot be read:
+	// a permanent *fault.Error with CodeBadParameter. The object itself is readable.
+	MetaErr error
+}
+
+// OpenSource opens the original at key. With an ETag it opens exactly that content:
+// ErrChanged where another has taken its place. ErrGone where there is none.
+func (s *Store) OpenSource(ctx context.Context, key, etag string) (*Source, error) {
+	op := "fetch s3://" + s.opts.UploadsBucket + "/" + key
+	in := &s3.GetObjectInput{Bucket: &s.opts.UploadsBucket, Key: &key}
+	if etag != "" {
+		in.IfMatch = aws.String(quoteETag(etag))
+	}
+	out, err := s.client.GetObject(ctx, in)
+	if err != nil {
+		if is404(err) {
+			return nil, sentinel(op, ErrGone, fault.CodeSourceGone, "the original was deleted before it was processed", err)
+		}
+		if status, c := code(err); status == http.StatusPreconditionFailed || c == "PreconditionFailed" {
+			return nil, sentinel(op, ErrChanged, fault.CodeSourceGone, "the original was overwritten by a newer upload", err)
+		}
+		return nil, classify(op, err)
+	}
+	src := &Source{
+		Body:         &classifiedBody{ReadCloser: out.Body, op: op},
+		Size:         aws.ToInt64(out.ContentLength),
+		ETag:         bareETag(aws.ToString(out.ETag)),
+		VersionID:    realVersion(aws.ToString(out.VersionId)),
+		ContentType:  aws.ToString(out.ContentType),
+		LastModified: aws.ToTime(out.LastModified),
+	}
+	src.Recipe, src.Params, src.MetaErr = decodeMeta(out.Metadata)
+	return src, nil
+}
+
+// classifiedBody makes what goes wrong while reading a fault as well.
+type classifiedBody struct {
+	io.ReadCloser
+	op string
+}
+
+func (b *classifiedBody) Read(p []byte) (int, error) {
+	n, err := b.ReadCloser.Read(p)
+	if err != nil && err != io.EOF {
+		err = classify(b.op, err)
+	}
+	return n, err
+}
+
+// PutSource is an upload that goes through us.
+type PutSource struct {
+	Key         string        // from UploadKey
+	Body        io.ReadSeeker // rewound when an attempt is repeated
+	Size        int64         // bytes of Body
+	ContentType string
+	Recipe      string            // empty: the default recipe
+	Params      map[string]string // raw
+}
+
+// PutSource stores an original. When it returns nil the object is durable and its event
+// is on its way.
+func (s *Store) PutSource(ctx context.Context, in PutSource) error {
+	op := "store s3://" + s.opts.UploadsBucket + "/" + in.Key
+	meta, err := encodeMeta(in.Recipe, in.Params)
+	if err != nil {
+		return err
+	}
+	_, err = s.client.PutObject(ctx, &s3.PutObjectInput{
+		Bucket:        &s.opts.UploadsBucket,
+		Key:           &in.Key,
+		Body:          in.Body,
+		ContentLength: &in.Size,
+		ContentType:   aws.String(cleanType(in.ContentType)),
+		Metadata:      meta,
+	})
+	return classify(op, err)
+}
+
+// Touch sends the original of id through the pipeline again: it is copied onto itself,
+// which is a new ObjectCreated:Copy event. The new recipe and params take the place of
+// the old ones; an empty recipe with nil params keeps them. ErrNotFound where there
+// is no such image, ErrConflict where it was overwritten meanwhile.
+func (s *Store) Touch(ctx context.Context, id, recipe string, params map[string]string) error {
+	info, err := s.KeyOf(ctx, id)
+	if err != nil {
+		return err
+	}
+	op := "repeat s3://" + s.opts.UploadsBucket + "/" + info.Key
+	head, err := s.client.HeadObject(ctx, &s3.HeadObjectInput{Bucket: &s.opts.UploadsBucket, Key: &info.Key})
+	if err != nil {
+		if is404(err) {
+			return sentinel(op, ErrNotFound, fault.CodeNotFound, "there is no such image", err)
+		}
+		return classify(op, err)
+	}
+	meta := map[string]string{}
+	for k, v := range head.Metadata {
+		meta[strings.ToLower(k)] = v
+	}
+	if recipe != "" || params != nil {
+		delete(meta, metaRecipe)
+		delete(meta, metaParams)
+		ours, err := encodeMeta(recipe, params)
+		if err != nil {
+			return err
+		}
+		for k, v := range ours {
+			meta[k] = v
+		}
+	}
+	_, err = s.client.CopyObject(ctx, &s3.CopyObjectInput{
+		Bucket:            &s.opts.UploadsBucket,
+		Key:               &info.Key,
+		CopySource:        aws.String(copySource(s.opts.UploadsBucket, info.Key)),
+		CopySourceIfMatch: head.ETag,
+		MetadataDirective: types.MetadataDirectiveReplace,
+		Metadata:          meta,
+		ContentType:       head.ContentType,
+		CacheControl:      head.CacheControl,
+		StorageClass:      types.StorageClass(head.StorageClass), // the directive replaces this as well
+	})
+	if err != nil {
+		if status, _ := code(err); status == http.StatusPreconditionFailed {
+			return sentinel(op, ErrConflict, fault.CodeBadRequest, "the original was overwritten in the meantime: try again", err)
+		}
+		if is404(err) {
+			return sentinel(op, ErrNotFound, fault.CodeNotFound, "there is no such image", err)
+		}
+	}
+	return classify(op, err)
+}
+
+// copySource is the x-amz-copy-source of an object: each segment escaped, slashes kept.
+func copySource(bucket, key string) string {
+	segments := strings.Split(key, "/")
+	for i, seg := range segments {
+		segments[i] = url.PathEscape(seg)
+	}
+	// PathEscape leaves "+" alone; servers differ in whether they read it as a space.
+	return bucket + "/" + strings.ReplaceAll(strings.Join(segments, "/"), "+", "%2B")
+}
+
+func bareETag(etag string) string { return strings.Trim(strings.TrimPrefix(etag, "W/"), `"`) }
+
+func quoteETag(etag string) string { return fmt.Sprintf("%q", bareETag(etag)) }
+
+// realVersion drops the version "null", which S3 reports for objects from before
+// versioning and which is no identity.
+func realVersion(v string) string {
+	if v == "null" {
+		return ""
+	}
+	return v
+}
