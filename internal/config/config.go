@@ -1,0 +1,281 @@
+// Package config is the one place where settings are declared: their names, units,
+// defaults and checks. A setting is a flag (--web-addr), an environment variable
+// (TINTYPE_WEB_ADDR) and a key of the configuration file (web-addr) by one name;
+// flags win over the environment, that over the file, that over the default.
+//
+// Only internal/app and cmd see a whole Config; every other package takes its own
+// Options. It imports nothing of ours.
+package config
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/mail"
+	"net/url"
+	"regexp"
+	"runtime"
+	"strings"
+	"time"
+
+	"github.com/spf13/pflag"
+)
+
+// Config is every setting of every command.
+type Config struct {
+	Names    Names
+	AWS      AWS
+	Endpoint Endpoint
+	Web      Web
+	App      App
+	Limits   Limits
+	Log      Log
+
+	// Emails are subscribed to both topics by up and provision.
+	Emails []string
+	// Mode is the architecture that up runs: "decoupled".
+	Mode string
+	// Drain is how long a tier may take to finish what it has begun when told to stop.
+	Drain time.Duration
+}
+
+// Names are the names of the AWS resources.
+type Names struct {
+	// Prefix is put before both bucket names: bucket names are global on AWS.
+	Prefix          string
+	UploadsBucket   string
+	ResultsBucket   string
+	Queue           string
+	DeadLetterQueue string
+	UploadTopic     string
+	CompletionTopic string
+}
+
+// Uploads is the uploads bucket's full name.
+func (n Names) Uploads() string { return n.Prefix + n.UploadsBucket }
+
+// Results is the results bucket's full name.
+func (n Names) Results() string { return n.Prefix + n.ResultsBucket }
+
+// AWS says which AWS is spoken to, beyond what the SDK's own environment says.
+type AWS struct {
+	// EndpointURL of S3, SNS and SQS; empty: the SDK's resolution (AWS_ENDPOINT_URL, AWS itself).
+	EndpointURL string
+	// PublicS3URL is where browsers reach S3, where that differs from EndpointURL.
+	PublicS3URL string
+}
+
+// Endpoint is the embedded endpoint.
+type Endpoint struct {
+	Addr        string // host:port of S3, SNS and SQS
+	ConsoleAddr string // host:port of console and mail inbox
+	Data        string // directory that holds everything
+	Region      string
+	AccessKey   string
+	SecretKey   string // never logged
+	SMTP        string // host:port that mails are also sent to; empty: inbox only
+	MailFrom    string // sender of those mails
+}
+
+// Web is the web tier.
+type Web struct {
+	Addr string // host:port
+	// Origins are the page's origins (scheme://host:port) beyond those that follow from
+	// Addr: buckets' CORS rules and the Host check accept them.
+	Origins []string
+}
+
+// App is the app tier.
+type App struct {
+	Addr    string // host:port of health, readiness and metrics
+	Workers int    // images in work at once
+}
+
+// Limits bound what is accepted as an image.
+type Limits struct {
+	Bytes  int64 // of the upload
+	Pixels int64 // width × height × frames
+	Side   int   // the longer side, pixels
+	Frames int   // of an animation
+}
+
+// Log is how the tiers log, to standard error.
+type Log struct {
+	Level  string // debug, info, warn, error
+	Format string // text, json
+}
+
+// Default is the configuration with every default.
+func Default() Config {
+	return Config{
+		Names: Names{
+			UploadsBucket: "tintype-uploads", ResultsBucket: "tintype-results",
+			Queue: "ImageApp", DeadLetterQueue: "ImageApp-dlq",
+			UploadTopic: "uploadnotification", CompletionTopic: "processingnotification",
+		},
+		Endpoint: Endpoint{
+			Addr: "127.0.0.1:4566", ConsoleAddr: "127.0.0.1:4567", Data: "./data",
+			Region: "us-east-1", AccessKey: "test", SecretKey: "test", MailFrom: "no-reply@sns.tintype.local",
+		},
+		Web:    Web{Addr: "127.0.0.1:8007"},
+		App:    App{Addr: "127.0.0.1:8010", Workers: runtime.GOMAXPROCS(0)},
+		Limits: Limits{Bytes: 50 << 20, Pixels: 100_000_000, Side: 20_000, Frames: 300},
+		Log:    Log{Level: "info", Format: "text"},
+		Mode:   "decoupled",
+		Drain:  25 * time.Second,
+	}
+}
+
+// Group is a set of settings that a command takes.
+type Group int
+
+// The groups.
+const (
+	GroupNames    Group = iota // resource names
+	GroupAWS                   // which AWS
+	GroupEndpoint              // the embedded endpoint
+	GroupWeb                   // the web tier
+	GroupApp                   // the app tier
+	GroupLimits                // what is accepted as an image
+	GroupProvision
+	GroupRun // logging and draining
+)
+
+// Bind declares the groups' settings as flags that set c.
+func (c *Config) Bind(fs *pflag.FlagSet, groups ...Group) {
+	fs.String("config", "", "YAML file of settings, by the flags' names (environment: TINTYPE_CONFIG)")
+	for _, g := range groups {
+		switch g {
+		case GroupNames:
+			fs.StringVar(&c.Names.Prefix, "name-prefix", c.Names.Prefix, "put before both bucket names, which are global on AWS")
+			fs.StringVar(&c.Names.UploadsBucket, "uploads-bucket", c.Names.UploadsBucket, "bucket that originals are uploaded to")
+			fs.StringVar(&c.Names.ResultsBucket, "results-bucket", c.Names.ResultsBucket, "bucket that results are written to")
+			fs.StringVar(&c.Names.Queue, "queue", c.Names.Queue, "queue that the app tier works off")
+			fs.StringVar(&c.Names.DeadLetterQueue, "dead-letter-queue", c.Names.DeadLetterQueue, "queue of what could not be worked off")
+			fs.StringVar(&c.Names.UploadTopic, "upload-topic", c.Names.UploadTopic, "topic that S3 announces uploads on")
+			fs.StringVar(&c.Names.CompletionTopic, "completion-topic", c.Names.CompletionTopic, "topic that finished images are announced on")
+		case GroupAWS:
+			fs.StringVar(&c.AWS.EndpointURL, "endpoint-url", c.AWS.EndpointURL, "URL of S3, SNS and SQS; without it the AWS environment decides")
+			fs.StringVar(&c.AWS.PublicS3URL, "public-s3-url", c.AWS.PublicS3URL, "URL at which browsers reach S3, where it differs")
+		case GroupEndpoint:
+			fs.StringVar(&c.Endpoint.Addr, "endpoint-addr", c.Endpoint.Addr, "address of the embedded S3, SNS and SQS")
+			fs.StringVar(&c.Endpoint.ConsoleAddr, "console-addr", c.Endpoint.ConsoleAddr, "address of its console and mail inbox")
+			fs.StringVar(&c.Endpoint.Data, "data", c.Endpoint.Data, "directory that it keeps everything in")
+			fs.StringVar(&c.Endpoint.Region, "region", c.Endpoint.Region, "region that it says it is")
+			fs.StringVar(&c.Endpoint.AccessKey, "access-key", c.Endpoint.AccessKey, "access key that it accepts")
+			fs.StringVar(&c.Endpoint.SecretKey, "secret-key", c.Endpoint.SecretKey, "secret of that key")
+			fs.StringVar(&c.Endpoint.SMTP, "smtp", c.Endpoint.SMTP, "SMTP server (host:port) that mails are sent to, besides the inbox")
+			fs.StringVar(&c.Endpoint.MailFrom, "mail-from", c.Endpoint.MailFrom, "sender of those mails")
+		case GroupWeb:
+			fs.StringVar(&c.Web.Addr, "web-addr", c.Web.Addr, "address of the web tier")
+			fs.StringSliceVar(&c.Web.Origins, "origin", c.Web.Origins, "further origin (scheme://host:port) that the page is served under; repeatable")
+		case GroupApp:
+			fs.StringVar(&c.App.Addr, "app-addr", c.App.Addr, "address of the app tier's health, readiness and metrics")
+			fs.IntVar(&c.App.Workers, "workers", c.App.Workers, "images in work at once")
+		case GroupLimits:
+			fs.Int64Var(&c.Limits.Bytes, "max-bytes", c.Limits.Bytes, "largest upload, bytes")
+			fs.Int64Var(&c.Limits.Pixels, "max-pixels", c.Limits.Pixels, "largest image, pixels")
+			fs.IntVar(&c.Limits.Side, "max-side", c.Limits.Side, "longest side, pixels")
+			fs.IntVar(&c.Limits.Frames, "max-frames", c.Limits.Frames, "most frames of an animation")
+		case GroupProvision:
+			fs.StringSliceVar(&c.Emails, "email", c.Emails, "address to subscribe to both topics; repeatable")
+		case GroupRun:
+			fs.DurationVar(&c.Drain, "drain", c.Drain, "time to finish what has begun when told to stop")
+			fs.StringVar(&c.Log.Level, "log-level", c.Log.Level, "debug, info, warn or error")
+			fs.StringVar(&c.Log.Format, "log-format", c.Log.Format, "text or json")
+		}
+	}
+}
+
+// bucketName is AWS's rule for general-purpose buckets, but for its reserved words.
+// https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html
+var bucketName = regexp.MustCompile(`^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$`)
+
+// queueName is the rule for queues and topics of the standard kind.
+var queueName = regexp.MustCompile(`^[A-Za-z0-9_-]{1,80}$`)
+
+// Validate checks what can be checked without asking anyone. The error has a line
+// for each fault and says what is allowed.
+func (c *Config) Validate() error {
+	var errs []error
+	bad := func(format string, args ...any) { errs = append(errs, fmt.Errorf(format, args...)) }
+	for flag, name := range pairs("uploads-bucket", c.Names.Uploads(), "results-bucket", c.Names.Results()) {
+		if !bucketName.MatchString(name) || strings.Contains(name, "..") {
+			bad("--%s: %q is no bucket name: 3 to 63 lower-case letters, digits, dots and hyphens", flag, name)
+		}
+	}
+	if c.Names.Uploads() == c.Names.Results() {
+		bad("--results-bucket: uploads and results are both %q: results would be processed again as uploads; name two buckets", c.Names.Results())
+	}
+	for flag, name := range pairs("queue", c.Names.Queue, "dead-letter-queue", c.Names.DeadLetterQueue, "upload-topic", c.Names.UploadTopic, "completion-topic", c.Names.CompletionTopic) {
+		if !queueName.MatchString(name) {
+			bad("--%s: %q is no name for it: 1 to 80 letters, digits, hyphens and underscores", flag, name)
+		}
+	}
+	if c.Names.Queue == c.Names.DeadLetterQueue {
+		bad("--dead-letter-queue: must differ from --queue")
+	}
+	if c.Names.UploadTopic == c.Names.CompletionTopic {
+		bad("--completion-topic: must differ from --upload-topic")
+	}
+	for flag, u := range pairs("endpoint-url", c.AWS.EndpointURL, "public-s3-url", c.AWS.PublicS3URL) {
+		if u != "" && !isHTTP(u) {
+			bad("--%s: %q is no http or https URL", flag, u)
+		}
+	}
+	for _, o := range c.Web.Origins {
+		if u, err := url.Parse(o); !isHTTP(o) || err != nil || (u.Path != "" && u.Path != "/") {
+			bad("--origin: %q is no origin such as https://images.example.com", o)
+		}
+	}
+	for flag, a := range pairs("endpoint-addr", c.Endpoint.Addr, "console-addr", c.Endpoint.ConsoleAddr, "web-addr", c.Web.Addr, "app-addr", c.App.Addr, "smtp", c.Endpoint.SMTP) {
+		if a == "" && flag == "smtp" {
+			continue
+		}
+		if _, _, err := net.SplitHostPort(a); err != nil {
+			bad("--%s: %q is no host:port", flag, a)
+		}
+	}
+	for _, e := range append([]string{c.Endpoint.MailFrom}, c.Emails...) {
+		if a, err := mail.ParseAddress(e); err != nil || a.Address != e {
+			bad("--email: %q is no mail address", e)
+		}
+	}
+	if c.App.Workers < 1 {
+		bad("--workers: %d: at least 1", c.App.Workers)
+	}
+	if c.Limits.Bytes < 1 || c.Limits.Pixels < 1 || c.Limits.Side < 1 || c.Limits.Frames < 1 {
+		bad("--max-bytes, --max-pixels, --max-side and --max-frames must be at least 1")
+	}
+	if c.Endpoint.AccessKey == "" || c.Endpoint.SecretKey == "" {
+		bad("--access-key and --secret-key must not be empty")
+	}
+	if c.Mode != "decoupled" {
+		bad("--mode: %q is not available in this version: decoupled is", c.Mode)
+	}
+	switch c.Log.Level {
+	case "debug", "info", "warn", "error":
+	default:
+		bad("--log-level: %q: debug, info, warn or error", c.Log.Level)
+	}
+	if c.Log.Format != "text" && c.Log.Format != "json" {
+		bad("--log-format: %q: text or json", c.Log.Format)
+	}
+	return errors.Join(errs...)
+}
+
+// pairs yields flag and value in the order given, so that faults come in one order.
+func pairs(kv ...string) func(func(string, string) bool) {
+	return func(yield func(string, string) bool) {
+		for i := 0; i < len(kv); i += 2 {
+			if !yield(kv[i], kv[i+1]) {
+				return
+			}
+		}
+	}
+}
+
+func isHTTP(s string) bool {
+	u, err := url.Parse(s)
+	return err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Host != ""
+}
