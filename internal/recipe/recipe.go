@@ -55,9 +55,10 @@ const (
 // Recipe a reference to a parameter ("$tint").
 type Value string
 
-// Step is one operation on the oriented sRGB image, before any output is sized. In
-// a Recipe, colours and numbers may be "$name", a reference to a parameter; in a
-// Job they are values.
+// Step is one operation on the colours of the oriented 8-bit sRGB image; alpha stays
+// as it is. In a Recipe, colours and numbers may be "$name", a reference to a
+// parameter; in a Job they are values. The formulas are those of internal/imaging/tone.
+// Where no output has the full size, the steps may be done after shrinking.
 type Step struct {
 	Kind     StepKind `json:"kind"`
 	Color    Value    `json:"color,omitempty"`    // tint: the colour
@@ -70,7 +71,13 @@ type Step struct {
 type Format string
 
 const (
-	Same Format = "same" // as the source where that can be written, else JPEG, or PNG where there is alpha
+	// Same is the source's own format where that can be written: JPEG, PNG, WebP, GIF or
+	// TIFF. HEIC and AVIF sources give JPEG, or PNG where there is alpha.
+	Same Format = "same"
+	// Auto is what every browser shows: the source's own format where that is JPEG, PNG,
+	// WebP or GIF, else JPEG, or PNG where there is alpha.
+	Auto Format = "auto"
+
 	JPEG Format = "jpeg"
 	PNG  Format = "png"
 	WebP Format = "webp"
