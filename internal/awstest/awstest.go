@@ -1,0 +1,129 @@
+// Package awstest gives tests a real endpoint that speaks S3, SQS and SNS, so that one
+// acceptance suite runs against every endpoint there is.
+//
+// Only tests import it. Endpoints: the moto server where it is installed, and whatever
+// TINTYPE_TEST_ENDPOINT names (credentials test/test). It imports none of ours.
+package awstest
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/credentials"
+)
+
+// Region is the region of every test endpoint.
+const Region = "us-east-1"
+
+// Each runs f once for each endpoint that can be had here, as a subtest named after it.
+// The subtest is skipped, with the reason, where an endpoint cannot be had.
+func Each(t *testing.T, f func(t *testing.T, endpoint string)) {
+	t.Run("moto", func(t *testing.T) { f(t, moto(t)) })
+	if url := os.Getenv("TINTYPE_TEST_ENDPOINT"); url != "" {
+		t.Run("given", func(t *testing.T) { f(t, url) })
+	}
+}
+
+// Config is an SDK configuration for an endpoint, with the credentials test/test.
+func Config(endpoint string) aws.Config {
+	return aws.Config{
+		Region:       Region,
+		BaseEndpoint: aws.String(endpoint),
+		Credentials:  credentials.NewStaticCredentialsProvider("test", "test", ""),
+	}
+}
+
+// moto starts a moto server of the test's own and stops it when the test ends.
+func moto(t *testing.T) string {
+	t.Helper()
+	bin, err := exec.LookPath("moto_server")
+	if err != nil {
+		t.Skip("moto_server is not installed: pip install 'moto[server]'")
+	}
+	// The port is free when it is chosen and may be taken a moment later: try again then.
+	for range 5 {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		addr := l.Addr().String()
+		l.Close()
+		url, err := startMoto(t, bin, addr)
+		if err == nil {
+			return url
+		}
+		t.Logf("moto on %s: %v", addr, err)
+	}
+	t.Fatal("moto_server did not start")
+	return ""
+}
+
+func startMoto(t *testing.T, bin, addr string) (string, error) {
+	t.Helper()
+	_, port, _ := net.SplitHostPort(addr)
+	cmd := exec.Command(bin, "-H", "127.0.0.1", "-p", port)
+	log := &tail{}
+	cmd.Stdout, cmd.Stderr = log, log
+	if err := cmd.Start(); err != nil {
+		return "", err
+	}
+	exited := make(chan struct{})
+	go func() { cmd.Wait(); close(exited) }()
+	stop := func() { cmd.Process.Kill(); <-exited }
+
+	ctx, cancel := context.WithTimeout(t.Context(), 60*time.Second)
+	defer cancel()
+	url := "http://" + addr
+	probe := &http.Client{Timeout: 5 * time.Second, Transport: &http.Transport{DisableKeepAlives: true}}
+	tick := time.NewTicker(50 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		if res, err := probe.Get(url + "/moto-api/data.json"); err == nil {
+			res.Body.Close()
+			if res.StatusCode == http.StatusOK {
+				t.Cleanup(stop)
+				return url, nil
+			}
+		}
+		select {
+		case <-tick.C:
+		case <-exited:
+			return "", fmt.Errorf("it ended: %s", log)
+		case <-ctx.Done():
+			stop()
+			return "", errors.Join(ctx.Err(), fmt.Errorf("not ready: %s", log))
+		}
+	}
+}
+
+// tail keeps the last bytes of a child's output for the report of a failure.
+type tail struct {
+	mu  sync.Mutex
+	buf bytes.Buffer
+}
+
+func (l *tail) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.buf.Len() > 1<<16 {
+		l.buf.Next(l.buf.Len() - 1<<12)
+	}
+	return l.buf.Write(p)
+}
+
+func (l *tail) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	b := l.buf.Bytes()
+	return string(b[max(0, len(b)-2000):])
+}
