@@ -1,0 +1,53 @@
+# Tintype. `make help` lists the targets.
+
+GO      ?= go
+BIN     := bin/tintype
+VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
+LDFLAGS := -X github.com/tintype/tintype/internal/app.version=$(VERSION)
+
+# golangci-lint comes through the Go module proxy, pinned, into the checkout.
+LINT_VERSION := v2.15.0
+TOOLS        := $(CURDIR)/.tools
+LINT         := $(TOOLS)/golangci-lint-$(LINT_VERSION)
+
+# glibc's many arenas fragment under libvips; two keep memory level.
+export MALLOC_ARENA_MAX ?= 2
+
+.DEFAULT_GOAL := help
+.PHONY: help up build deps deps-test test lint bench bench-imaging soak fuzz clean
+
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
+
+up: build ## bring what is missing, build, and run everything on this machine (ARGS="…" passes flags)
+	@$(BIN) up $(ARGS)
+
+build: deps ## build bin/tintype
+	@$(GO) build -ldflags '$(LDFLAGS)' -o $(BIN) ./cmd/tintype
+
+deps: # libvips and what cgo needs
+	@scripts/deps.sh build
+
+deps-test: # also what tests use: a browser
+	@scripts/deps.sh test
+
+test: deps-test ## run the whole suite with the race detector (RUN="…" chooses tests)
+	$(GO) test -race -timeout 10m $(if $(RUN),-run '$(RUN)') ./...
+
+lint: deps ## vet, format and import-direction checks
+	@scripts/lint.sh "$(LINT)" $(LINT_VERSION)
+
+bench: deps ## run the Go benchmarks of endpoint and pipeline
+	$(GO) test -run '^$$' -bench . -benchtime 2s ./internal/localaws/... ./internal/queue/...
+
+bench-imaging: deps ## run the Go benchmarks of the imaging engine
+	$(GO) test -run '^$$' -bench . -benchtime 2s ./internal/imaging/...
+
+soak: deps ## kill processes during a long backlog and count (SOAK_IMAGES=2000)
+	TINTYPE_SOAK_IMAGES=$(or $(SOAK_IMAGES),2000) $(GO) test -tags soak -timeout 60m -run Soak -v ./internal/e2e
+
+fuzz: deps ## fuzz each parser (FUZZTIME=30s each)
+	@scripts/fuzz.sh $(or $(FUZZTIME),30s)
+
+clean: ## remove what was built (not ./data)
+	rm -rf bin .tools

@@ -1,0 +1,56 @@
+#!/bin/sh
+# Brings what the build (and with "test" the tests) needs and this machine lacks.
+# Says what it installs; asks nothing. Debian/Ubuntu through apt, macOS through Homebrew.
+set -eu
+for_tests=no
+[ "${1:-build}" = test ] && for_tests=yes
+
+fail() { echo "tintype: $*" >&2; exit 1; }
+
+command -v go >/dev/null 2>&1 || fail "Go is missing: install Go 1.26 or newer (https://go.dev/dl) and try again"
+
+has_vips() { command -v pkg-config >/dev/null 2>&1 && pkg-config --exists 'vips >= 8.13'; }
+has_cc() { command -v "${CC:-cc}" >/dev/null 2>&1 || command -v gcc >/dev/null 2>&1; }
+has_browser() { command -v chromium >/dev/null 2>&1 || command -v chromium-browser >/dev/null 2>&1 || command -v google-chrome >/dev/null 2>&1 || [ -x "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome" ]; }
+
+want=""
+case "$(uname -s)" in
+Linux)
+	has_cc || want="$want gcc libc6-dev"
+	has_vips || want="$want pkg-config libvips-dev"
+	# The browser tests skip themselves without one, so a failure to get it is no reason to stop.
+	browser=""
+	[ $for_tests = no ] || has_browser || browser=chromium
+	[ -n "$want$browser" ] || exit 0
+	command -v apt-get >/dev/null 2>&1 || {
+		[ -n "$want" ] || exit 0
+		fail "missing:$want (Debian's names). There is no apt-get here: install libvips 8.13 or newer with its headers, pkg-config and a C compiler by this system's package manager, then try again"
+	}
+	run=""
+	if [ "$(id -u)" != 0 ]; then
+		command -v sudo >/dev/null 2>&1 && sudo -n true 2>/dev/null && run="sudo -n" || {
+			[ -n "$want" ] || exit 0
+			fail "missing:$want. Run 'sudo apt-get install$want', then try again"
+		}
+	fi
+	echo "tintype: installing with apt:$want $browser" >&2
+	log=$(mktemp)
+	trap 'rm -f "$log"' EXIT
+	install() { $run env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends "$@" >>"$log" 2>&1; }
+	$run apt-get update >>"$log" 2>&1 || true
+	# shellcheck disable=SC2086 # a list of names
+	[ -z "$want" ] || install $want || { tail -n 5 "$log" >&2; fail "apt could not install:$want. Run 'apt-get install$want' by hand to see why"; }
+	[ -z "$browser" ] || install "$browser" || echo "tintype: no browser could be installed: the browser tests will be skipped" >&2
+	;;
+Darwin)
+	has_cc || fail "the C compiler is missing: run 'xcode-select --install', then try again"
+	has_vips && exit 0
+	command -v brew >/dev/null 2>&1 || fail "libvips is missing: install Homebrew (https://brew.sh), then try again"
+	echo "tintype: installing with Homebrew: vips pkg-config" >&2
+	NONINTERACTIVE=1 brew install --quiet vips pkg-config >&2 || fail "Homebrew could not install vips: run 'brew install vips' to see why"
+	;;
+*)
+	has_vips || fail "libvips 8.13 or newer, pkg-config and a C compiler are needed: install them, then try again"
+	;;
+esac
+has_vips || fail "libvips was installed but pkg-config does not find version 8.13 or newer: run 'pkg-config --modversion vips' to see what it finds"
