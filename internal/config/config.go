@@ -119,7 +119,7 @@ func Default() Config {
 		},
 		Web:    Web{Addr: "127.0.0.1:8007"},
 		App:    App{Addr: "127.0.0.1:8010", Workers: runtime.GOMAXPROCS(0)},
-		Limits: Limits{Bytes: 50 << 20, Pixels: 100_000_000, Side: 20_000, Frames: 300},
+		Limits: Limits{Bytes: 50_000_000, Pixels: 100_000_000, Side: 20_000, Frames: 300},
 		Log:    Log{Level: "info", Format: "text"},
 		Mode:   "decoupled",
 		Drain:  25 * time.Second,
@@ -157,6 +157,9 @@ func (c *Config) Bind(fs *pflag.FlagSet, groups ...Group) {
 		case GroupAWS:
 			fs.StringVar(&c.AWS.EndpointURL, "endpoint-url", c.AWS.EndpointURL, "URL of S3, SNS and SQS; without it the AWS environment decides")
 			fs.StringVar(&c.AWS.PublicS3URL, "public-s3-url", c.AWS.PublicS3URL, "URL at which browsers reach S3, where it differs")
+			if fs.Lookup("endpoint-addr") == nil {
+				fs.StringVar(&c.Endpoint.Addr, "endpoint-addr", c.Endpoint.Addr, "where the embedded endpoint is looked for when no AWS environment is set")
+			}
 		case GroupEndpoint:
 			fs.StringVar(&c.Endpoint.Addr, "endpoint-addr", c.Endpoint.Addr, "address of the embedded S3, SNS and SQS")
 			fs.StringVar(&c.Endpoint.ConsoleAddr, "console-addr", c.Endpoint.ConsoleAddr, "address of its console and mail inbox")

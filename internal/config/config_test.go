@@ -9,7 +9,7 @@ import (
 	"github.com/spf13/pflag"
 )
 
-var allGroups = []Group{GroupNames, GroupAWS, GroupEndpoint, GroupWeb, GroupApp, GroupLimits, GroupProvision, GroupRun}
+var allGroups = []Group{GroupNames, GroupEndpoint, GroupAWS, GroupWeb, GroupApp, GroupLimits, GroupProvision, GroupRun}
 
 func load(t *testing.T, file string, env map[string]string, args ...string) (Config, error) {
 	t.Helper()

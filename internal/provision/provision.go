@@ -16,6 +16,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/sns"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
+	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
 	"github.com/aws/smithy-go"
 
 	"github.com/tintype/tintype/internal/fault"
@@ -115,7 +116,8 @@ func Ensure(ctx context.Context, c Clients, spec Spec) (Resources, []Change, err
 	return e.res, e.changes, nil
 }
 
-// Find looks up what Ensure made, changing nothing. It needs only sqs:GetQueueUrl
+// Find looks up what Ensure made, changing nothing; the dead-letter queue's fields are
+// empty where there is none. It needs only sqs:GetQueueUrl
 // and sqs:GetQueueAttributes: the topics' ARNs follow from the queue's.
 func Find(ctx context.Context, c Clients, spec Spec) (Resources, error) {
 	e := &ensurer{Clients: c, spec: spec}
@@ -128,7 +130,10 @@ func Find(ctx context.Context, c Clients, spec Spec) (Resources, error) {
 		return Resources{}, explain(op, err)
 	}
 	e.res.QueueURL, e.res.QueueARN = url, arnText
-	if e.res.DeadLetterQueueURL, e.res.DeadLetterQueueARN, err = e.findQueue(ctx, spec.DeadLetterQueue); err != nil {
+	// A queue set up by hand may have no dead-letter queue; the tiers work without.
+	var missing *types.QueueDoesNotExist
+	e.res.DeadLetterQueueURL, e.res.DeadLetterQueueARN, err = e.findQueue(ctx, spec.DeadLetterQueue)
+	if err != nil && !errors.As(err, &missing) {
 		return Resources{}, explain("find queue "+spec.DeadLetterQueue, err)
 	}
 	e.res.UploadTopicARN = e.topicARN(spec.UploadTopic)
