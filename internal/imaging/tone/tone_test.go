@@ -10,12 +10,12 @@ import (
 	"github.com/tintype/tintype/internal/recipe"
 )
 
-// every is every 5th value of each channel: 140,608 colours with their corners.
+// every is every 15th value of each channel: 5,832 colours with their corners.
 func every() []byte {
 	var pix []byte
-	for r := 0; r < 256; r += 5 {
-		for g := 0; g < 256; g += 5 {
-			for b := 0; b < 256; b += 5 {
+	for r := 0; r < 256; r += 15 {
+		for g := 0; g < 256; g += 15 {
+			for b := 0; b < 256; b += 15 {
 				pix = append(pix, byte(r), byte(g), byte(b))
 			}
 		}

@@ -1,0 +1,145 @@
+// Package imaging makes the outputs of a job from the bytes of an image.
+//
+// It holds files to limits before anything is decoded, turns what it decodes upright
+// and into 8-bit sRGB, drops all metadata, does the colour steps, sizes and encodes. It
+// works in memory: bytes in, bytes out. All that can be wrong with a file ends in a
+// permanent *fault.Error with a code and words for the person whose image it is.
+//
+// Of ours it imports internal/fault, internal/recipe and its own sub-packages: vips is
+// the only cgo, sniff, tone and thumbhash are pure Go.
+package imaging
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+
+	"github.com/tintype/tintype/internal/fault"
+	"github.com/tintype/tintype/internal/imaging/vips"
+	"github.com/tintype/tintype/internal/recipe"
+)
+
+// Options set up an Engine.
+type Options struct {
+	Limits Limits // zero fields: the defaults
+	// Concurrency is the number of threads libvips uses for one image, 1 where it is 0. For
+	// throughput, several images at once beat several threads for one.
+	Concurrency int
+	Logger      *slog.Logger // what libvips has to say; nil: nowhere
+}
+
+// Engine processes images. It may be used from several goroutines; each call of
+// Process works on one core, and the caller decides how many there are.
+type Engine struct {
+	limits Limits
+
+	mu     sync.Mutex
+	closed bool
+	busy   sync.WaitGroup
+}
+
+// New makes an engine ready. It fails where libvips does not start or its loaders for
+// untrusted formats cannot be shown to be blocked. libvips is set up once per process:
+// Concurrency and Logger of the first engine hold for all.
+func New(o Options) (*Engine, error) {
+	if err := o.Limits.fill(); err != nil {
+		return nil, err
+	}
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	if err := vips.Startup(o.Concurrency, o.Logger); err != nil {
+		return nil, err
+	}
+	return &Engine{limits: o.Limits}, nil
+}
+
+// Close waits for the images in work and refuses further ones. libvips itself stays:
+// it cannot be started a second time in a process.
+func (e *Engine) Close() {
+	e.mu.Lock()
+	e.closed = true
+	e.mu.Unlock()
+	e.busy.Wait()
+}
+
+// Version is the version of libvips: "8.14.1".
+func (e *Engine) Version() string { return vips.Version() }
+
+// Picture is what a job made of an image.
+type Picture struct {
+	Source  Info
+	Outputs []Encoded // in the order of the job
+}
+
+// Info is what an image was.
+type Info struct {
+	Width  int    // pixels, after orientation
+	Height int    // pixels, after orientation; of one frame
+	Format string // as in the package sniff: "jpeg", "png", "gif", "webp", "tiff", "heif", "avif"
+}
+
+// Encoded is one output, ready to be stored.
+type Encoded struct {
+	Name        string // as in the recipe
+	Format      string // "jpeg", "png", "webp", "avif", "gif", "tiff"
+	ContentType string
+	Ext         string // of a file name, without dot: "jpg"
+	Width       int    // pixels
+	Height      int    // pixels, of one frame
+	Bytes       []byte
+	ThumbHash   string // base64 of a ThumbHash, of the first frame
+}
+
+// Process makes the outputs of job from the bytes of an image. Where the file is at
+// fault, the error is a permanent *fault.Error; where ctx ends, it is ctx's cause.
+// Decoding and resizing stop soon after ctx ends, encoding goes on to its end.
+// The bytes must not change meanwhile.
+func (e *Engine) Process(ctx context.Context, src []byte, job *recipe.Job) (*Picture, error) {
+	e.mu.Lock()
+	if e.closed {
+		e.mu.Unlock()
+		return nil, &fault.Error{Op: "process image", Kind: fault.Retry, Code: fault.CodeUnavailable,
+			Message: "The program is being stopped.", Err: errors.New("imaging engine is closed")}
+	}
+	e.busy.Add(1)
+	e.mu.Unlock()
+	defer e.busy.Done()
+
+	p, err := e.process(ctx, src, job)
+	if err != nil {
+		if cause := context.Cause(ctx); cause != nil {
+			return nil, fmt.Errorf("process image: %w", cause)
+		}
+		return nil, err
+	}
+	return p, nil
+}
+
+func (e *Engine) process(ctx context.Context, src []byte, job *recipe.Job) (*Picture, error) {
+	in, err := e.inspect(src)
+	if err != nil {
+		return nil, err
+	}
+	plan, err := newPlan(in, job)
+	if err != nil {
+		return nil, err
+	}
+	img, err := in.decode(ctx, plan)
+	if err != nil {
+		return nil, err
+	}
+	outs, err := plan.render(ctx, img)
+	if err != nil {
+		return nil, err
+	}
+	return &Picture{Source: in.info(), Outputs: outs}, nil
+}
+
+// bug wraps what should not happen with a sound image and a checked recipe.
+func bug(op string, err error) error {
+	return &fault.Error{Op: op, Kind: fault.Bug, Code: fault.CodeInternal,
+		Message: "The image could not be processed because of an error of ours.", Err: err}
+}

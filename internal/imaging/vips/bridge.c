@@ -1,0 +1,233 @@
+#include "bridge.h"
+
+#include <string.h>
+
+// --- loaders ---
+
+typedef struct {
+	const char **allowed;
+	int wrong;
+} check_state;
+
+static int listed(const char **list, const char *name) {
+	for (; *list; list++)
+		if (strcmp(*list, name) == 0)
+			return 1;
+	return 0;
+}
+
+static void *check_loader(GType type, void *a) {
+	check_state *s = (check_state *) a;
+	if (!G_TYPE_IS_ABSTRACT(type)) {
+		VipsOperationClass *c = (VipsOperationClass *) g_type_class_ref(type);
+		int blocked = (c->flags & VIPS_OPERATION_BLOCKED) != 0;
+		int untrusted = (c->flags & VIPS_OPERATION_UNTRUSTED) != 0;
+		int want = untrusted || !listed(s->allowed, g_type_name(type));
+		if (blocked != want)
+			s->wrong++;
+		g_type_class_unref(c);
+	}
+	return NULL;
+}
+
+int tt_block_loaders(const char **allowed) {
+	vips_operation_block_set("VipsForeignLoad", TRUE);
+	for (const char **name = allowed; *name; name++)
+		vips_operation_block_set(*name, FALSE);
+	// Last, so that it also holds for a listed loader that is untrusted.
+	vips_block_untrusted_set(TRUE);
+
+	GType base = g_type_from_name("VipsForeignLoad");
+	if (!base)
+		return -1;
+	check_state s = { allowed, 0 };
+	vips_type_map_all(base, check_loader, &s);
+	return s.wrong;
+}
+
+int tt_has_operation(const char *name) {
+	return vips_type_find("VipsOperation", name) != 0;
+}
+
+// --- header ---
+
+VipsImage *tt_open(const void *buf, size_t len, const tt_open_options *o) {
+	VipsOperation *op = vips_operation_new(o->loader);
+	if (!op)
+		return NULL;
+	VipsBlob *blob = vips_blob_new(NULL, buf, len);
+	int err = vips_object_set(VIPS_OBJECT(op), "buffer", blob, "access",
+		VIPS_ACCESS_SEQUENTIAL, "fail_on", o->fail_on, NULL);
+	vips_area_unref(VIPS_AREA(blob));
+	if (!err && o->page >= 0)
+		err = vips_object_set(VIPS_OBJECT(op), "page", o->page, "n", o->n, NULL);
+	if (!err && o->shrink > 1)
+		err = vips_object_set(VIPS_OBJECT(op), "shrink", o->shrink, NULL);
+	VipsImage *out = NULL;
+	if (!err && !vips_cache_operation_buildp(&op))
+		g_object_get(op, "out", &out, NULL);
+	vips_object_unref_outputs(VIPS_OBJECT(op));
+	g_object_unref(op);
+	return out;
+}
+
+static int get_int(VipsImage *in, const char *name, int otherwise) {
+	int v;
+	if (!vips_image_get_typeof(in, name) || vips_image_get_int(in, name, &v))
+		return otherwise;
+	return v;
+}
+
+void tt_read_header(VipsImage *in, tt_header *h) {
+	h->width = vips_image_get_width(in);
+	h->height = vips_image_get_page_height(in);
+	h->frames = vips_image_get_n_pages(in);
+	h->primary = get_int(in, "heif-primary", 0);
+	h->orientation = vips_image_get_orientation(in);
+	h->loop = get_int(in, "loop", 0);
+}
+
+int *tt_delays(VipsImage *in, int *n) {
+	int *delays = NULL;
+	*n = 0;
+	if (!vips_image_get_typeof(in, "delay") ||
+		vips_image_get_array_int(in, "delay", &delays, n))
+		return NULL;
+	return delays;
+}
+
+const void *tt_profile(VipsImage *in, size_t *len) {
+	const void *data = NULL;
+	*len = 0;
+	if (!vips_image_get_typeof(in, VIPS_META_ICC_NAME) ||
+		vips_image_get_blob(in, VIPS_META_ICC_NAME, &data, len))
+		return NULL;
+	return data;
+}
+
+// --- pixels ---
+
+void tt_set_stop(int *stop) {
+	__atomic_store_n(stop, 1, __ATOMIC_RELAXED);
+}
+
+static void on_eval(VipsImage *image, VipsProgress *progress, int *stop) {
+	(void) progress;
+	if (__atomic_load_n(stop, __ATOMIC_RELAXED))
+		vips_image_set_kill(image, TRUE);
+}
+
+VipsImage *tt_to_memory(VipsImage *in, int *stop) {
+	VipsImage *counted = NULL, *out = NULL;
+	// A copy to hang the progress signal on: the caller's image stays untouched.
+	if (vips_copy(in, &counted, NULL))
+		return NULL;
+	vips_image_set_progress(counted, TRUE);
+	g_signal_connect(counted, "eval", G_CALLBACK(on_eval), stop);
+	out = vips_image_new_memory();
+	if (vips_image_write(counted, out)) {
+		g_object_unref(out);
+		out = NULL;
+	} else {
+		vips_image_set_progress(out, FALSE);
+	}
+	g_object_unref(counted);
+	return out;
+}
+
+// to_srgb makes in 8-bit sRGB, with or without alpha. It steals in.
+static VipsImage *to_srgb(VipsImage *in, int use_profile) {
+	VipsImage *next = NULL;
+	VipsInterpretation space = vips_image_guess_interpretation(in);
+
+	if (use_profile && vips_image_get_typeof(in, VIPS_META_ICC_NAME)) {
+		// A profile that is broken, or made for other channels, is passed over, as
+		// browsers do.
+		if (!vips_icc_transform(in, &next, "srgb", "embedded", TRUE,
+				"input_profile", space == VIPS_INTERPRETATION_CMYK ? "cmyk" : "srgb",
+				"intent", VIPS_INTENT_PERCEPTUAL, "depth", 8, NULL)) {
+			g_object_unref(in);
+			in = next;
+			next = NULL;
+			space = VIPS_INTERPRETATION_sRGB;
+		} else {
+			vips_error_clear();
+		}
+	}
+	// Where there was no usable profile, CMYK goes through libvips's own.
+	if (space != VIPS_INTERPRETATION_sRGB || in->BandFmt != VIPS_FORMAT_UCHAR ||
+		in->Coding != VIPS_CODING_NONE || in->Bands < 3) {
+		if (in->Coding == VIPS_CODING_NONE && space != in->Type) {
+			if (vips_copy(in, &next, "interpretation", space, NULL))
+				goto fail;
+			g_object_unref(in);
+			in = next;
+			next = NULL;
+		}
+		if (vips_colourspace(in, &next, VIPS_INTERPRETATION_sRGB, NULL))
+			goto fail;
+		g_object_unref(in);
+		in = next;
+		next = NULL;
+	}
+	if (in->Bands > 4) {
+		if (vips_extract_band(in, &next, 0, "n", 4, NULL))
+			goto fail;
+		g_object_unref(in);
+		in = next;
+		next = NULL;
+	}
+	if (in->BandFmt != VIPS_FORMAT_UCHAR) {
+		if (vips_cast_uchar(in, &next, NULL))
+			goto fail;
+		g_object_unref(in);
+		in = next;
+	}
+	if (in->Bands == 3 || in->Bands == 4)
+		return in;
+	vips_error("tintype", "%d bands are no colours", in->Bands);
+fail:
+	g_object_unref(in);
+	return NULL;
+}
+
+static void strip(VipsImage *image) {
+	char **fields = vips_image_get_fields(image);
+	for (char **f = fields; f && *f; f++)
+		vips_image_remove(image, *f); // a built-in field is not removed
+	g_strfreev(fields);
+	image->Xres = image->Yres = 72 / 25.4; // pixels per millimetre
+}
+
+VipsImage *tt_decode(VipsImage *in, int use_profile, int *stop) {
+	int orientation = vips_image_get_orientation(in);
+	g_object_ref(in);
+	VipsImage *image = to_srgb(in, use_profile);
+	if (!image)
+		return NULL;
+	VipsImage *out = tt_to_memory(image, stop);
+	g_object_unref(image);
+	if (!out)
+		return NULL;
+	// Turning needs any pixel at any time, so it comes after decoding, which gives
+	// them from top to bottom only.
+	if (orientation > 1) {
+		VipsImage *turned = NULL, *copy = NULL;
+		if (!vips_autorot(out, &turned, NULL)) {
+			copy = tt_to_memory(turned, stop);
+			g_object_unref(turned);
+		}
+		g_object_unref(out);
+		out = copy;
+	}
+	if (out)
+		strip(out);
+	return out;
+}
+
+void *tt_pixels(VipsImage *in, size_t *len) {
+	if (in->dtype != VIPS_IMAGE_SETBUF)
+		return NULL;
+	*len = VIPS_IMAGE_SIZEOF_IMAGE(in);
+	return VIPS_IMAGE_ADDR(in, 0, 0);
+}

@@ -1,0 +1,160 @@
+// Package vips is the one place where libvips is called, and the only cgo.
+//
+// Resizing and encoding go through govips. Its loading does not serve: it has neither
+// sequential access (a second whole copy of every picture) nor the choice of what to
+// fail on (a truncated JPEG would pass half gray, or a sound one with a warning fail),
+// and it cannot forbid the loaders that libvips itself calls untrusted. These calls
+// are made here in bridge.c; what they decode is handed to govips as an ImageRef.
+//
+// libvips is one per process, and so is what Startup sets up. Of ours the package
+// imports nothing; internal/imaging decides what is to be done.
+package vips
+
+// #cgo pkg-config: vips
+// #include <stdlib.h>
+// #include "bridge.h"
+import "C"
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+	"sync"
+	"unsafe"
+
+	"github.com/davidbyttow/govips/v2/vips"
+)
+
+// loaders are the classes that may read a file: those that libvips counts as safe for
+// untrusted bytes, of these only those for formats that Tintype takes, and of these only
+// those that read from memory.
+var loaders = []string{
+	"VipsForeignLoadJpegBuffer",
+	"VipsForeignLoadPngBuffer",
+	"VipsForeignLoadNsgifBuffer",
+	"VipsForeignLoadWebpBuffer",
+	"VipsForeignLoadTiffBuffer",
+	"VipsForeignLoadHeifBuffer",
+}
+
+var (
+	startOnce sync.Once
+	startErr  error
+)
+
+// Startup makes libvips ready: operation cache off, the given number of threads per
+// image, log lines to the logger, all untrusted loaders forbidden. It fails if they
+// cannot be shown to be. Only the first call in a process has effect; the others
+// return what it returned.
+func Startup(threads int, logger *slog.Logger) error {
+	startOnce.Do(func() { startErr = startup(threads, logger) })
+	return startErr
+}
+
+func startup(threads int, logger *slog.Logger) (err error) {
+	defer func() {
+		if r := recover(); r != nil { // govips panics where libvips is too old or does not start
+			err = fmt.Errorf("start libvips: %v", r)
+		}
+	}()
+	vips.LoggingSettings(func(domain string, level vips.LogLevel, message string) {
+		logger.Log(context.Background(), slogLevel(level), "libvips", "domain", domain, "message", message)
+	}, vips.LogLevelWarning)
+	vips.Startup(&vips.Config{ConcurrencyLevel: max(1, threads)}) // caches: zero entries
+	if err := blockLoaders(); err != nil {
+		return fmt.Errorf("start libvips %s: %w", vips.Version, err)
+	}
+	return checkBridge()
+}
+
+// slogLevel: what libvips warns of is nearly always a damaged image, which is no
+// operator's concern.
+func slogLevel(l vips.LogLevel) slog.Level {
+	switch {
+	case l <= vips.LogLevelCritical:
+		return slog.LevelError
+	default:
+		return slog.LevelDebug
+	}
+}
+
+// blockLoaders forbids what is not in loaders, and proves it twice: by the flags of
+// every loader's class, and by giving one of them a file.
+func blockLoaders() error {
+	names := make([]*C.char, len(loaders)+1)
+	for i, n := range loaders {
+		names[i] = C.CString(n)
+		defer C.free(unsafe.Pointer(names[i]))
+	}
+	if n := C.tt_block_loaders(&names[0]); n != 0 {
+		return fmt.Errorf("untrusted loaders cannot be blocked: %d are in the wrong state; "+
+			"use libvips 8.13 or later", int(n))
+	}
+	const svg = `<svg xmlns="http://www.w3.org/2000/svg" width="1" height="1"/>`
+	ref, err := vips.LoadImageFromBuffer([]byte(svg), vips.NewImportParams())
+	if err == nil {
+		ref.Close()
+		return errors.New("untrusted loaders cannot be blocked: an SVG was opened")
+	}
+	return nil
+}
+
+// Version is the version of libvips: "8.14.1".
+func Version() string {
+	v, _, _ := strings.Cut(vips.Version, "-")
+	return v
+}
+
+// CanLoad says whether files of a format ("jpeg", "heif", …; "avif" is in "heif") can
+// be decoded by the libvips at hand.
+func CanLoad(format string) bool {
+	name, ok := operations[format]
+	if !ok {
+		return false
+	}
+	c := C.CString(name.operation)
+	defer C.free(unsafe.Pointer(c))
+	return C.tt_has_operation(c) != 0
+}
+
+// CanSaveAVIF says whether the libvips at hand can write AVIF.
+func CanSaveAVIF() bool {
+	c := C.CString("heifsave_buffer")
+	defer C.free(unsafe.Pointer(c))
+	return C.tt_has_operation(c) != 0
+}
+
+// Stats are what libvips holds at the moment: 0 each when every image is closed.
+type Stats struct {
+	Bytes  int64
+	Allocs int64
+	Files  int64
+}
+
+// ReadStats reads the counters of libvips.
+func ReadStats() Stats {
+	var m vips.MemoryStats
+	vips.ReadVipsMemStats(&m)
+	return Stats{Bytes: m.Mem, Allocs: m.Allocs, Files: m.Files}
+}
+
+// lastError takes what libvips has to say. The text is shared by all threads, so that
+// it may be another's, or empty: it is for a log, never to be decided by.
+func lastError(op string) error {
+	text := strings.TrimSpace(C.GoString(C.vips_error_buffer()))
+	C.vips_error_clear()
+	if text == "" {
+		text = "libvips gave no reason"
+	}
+	return errors.New(op + ": " + firstLine(text))
+}
+
+// brief takes away the stack that govips puts behind its messages.
+func brief(op string, err error) error { return errors.New(op + ": " + firstLine(err.Error())) }
+
+func firstLine(s string) string {
+	s, _, _ = strings.Cut(s, "\n")
+	return s[:min(len(s), 300)]
+}
