@@ -1,0 +1,114 @@
+package sns
+
+import (
+	"context"
+	"crypto"
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/sha1" //nolint:gosec // signature version 1 of SNS is SHA1, and the default
+	"crypto/sha256"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"database/sql"
+	"encoding/base64"
+	"encoding/hex"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"math/big"
+	"strings"
+	"time"
+
+	"github.com/tintype/tintype/internal/localaws/db"
+)
+
+// signer signs what subscribers get, so that they can tell it comes from here.
+type signer struct {
+	key  *rsa.PrivateKey
+	pem  []byte // the certificate, as served
+	path string // where it is served: "/SimpleNotificationService-<hash>.pem"
+}
+
+// loadSigner returns the store's signing key; the first call on a store makes it. It
+// is kept because subscribers cache the certificate by its URL.
+func loadSigner(d *db.DB, now time.Time) (*signer, error) {
+	key, cert, err := readKey(d)
+	if errors.Is(err, sql.ErrNoRows) {
+		if key, cert, err = newKey(now); err != nil {
+			return nil, err
+		}
+		err = d.Update(context.Background(), func(tx *db.Tx) error {
+			_, err := tx.Exec(`INSERT INTO sns_key (id, key, certificate) VALUES (1, ?, ?) ON CONFLICT DO NOTHING`, key, cert)
+			return err
+		})
+		if err == nil {
+			key, cert, err = readKey(d)
+		}
+	}
+	if err != nil {
+		return nil, err
+	}
+	parsed, err := x509.ParsePKCS8PrivateKey(key)
+	if err != nil {
+		return nil, err
+	}
+	rsaKey, ok := parsed.(*rsa.PrivateKey)
+	if !ok {
+		return nil, fmt.Errorf("the stored key is a %T, an RSA key is expected", parsed)
+	}
+	hash := sha256.Sum256(cert)
+	return &signer{
+		key:  rsaKey,
+		pem:  pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: cert}),
+		path: "/SimpleNotificationService-" + hex.EncodeToString(hash[:16]) + ".pem",
+	}, nil
+}
+
+func readKey(d *db.DB) (key, cert []byte, err error) {
+	err = d.Read().QueryRow(`SELECT key, certificate FROM sns_key`).Scan(&key, &cert)
+	return key, cert, err
+}
+
+// newKey makes a key and a certificate that it signs itself.
+func newKey(now time.Time) (key, cert []byte, err error) {
+	k, err := rsa.GenerateKey(rand.Reader, 2048)
+	if err != nil {
+		return nil, nil, err
+	}
+	serial, err := rand.Int(rand.Reader, new(big.Int).Lsh(big.NewInt(1), 127))
+	if err != nil {
+		return nil, nil, err
+	}
+	template := &x509.Certificate{
+		SerialNumber: serial,
+		Subject:      pkix.Name{CommonName: "sns.localhost"},
+		NotBefore:    now.Add(-time.Hour), NotAfter: now.AddDate(20, 0, 0),
+		KeyUsage: x509.KeyUsageDigitalSignature, BasicConstraintsValid: true,
+	}
+	if cert, err = x509.CreateCertificate(rand.Reader, template, template, &k.PublicKey, k); err != nil {
+		return nil, nil, err
+	}
+	key, err = x509.MarshalPKCS8PrivateKey(k)
+	return key, cert, err
+}
+
+// sign signs text, by the signature version: PKCS #1 v1.5 over SHA1 ("1") or SHA256 ("2").
+func (s *signer) sign(version, text string) (string, error) {
+	var sig []byte
+	var err error
+	if version == "2" {
+		sum := sha256.Sum256([]byte(text))
+		sig, err = rsa.SignPKCS1v15(nil, s.key, crypto.SHA256, sum[:])
+	} else {
+		sum := sha1.Sum([]byte(text))
+		sig, err = rsa.SignPKCS1v15(nil, s.key, crypto.SHA1, sum[:])
+	}
+	if err != nil {
+		return "", fmt.Errorf("sign: %w", err)
+	}
+	return base64.StdEncoding.EncodeToString(sig), nil
+}
+
+// stringToSign is what SNS signs: names and values in turn, each on a line of its own
+// (Amazon SNS Developer Guide, "Verifying the signatures of Amazon SNS messages").
+func stringToSign(pairs ...string) string { return strings.Join(pairs, "\n") + "\n" }

@@ -1,0 +1,218 @@
+// Package sns is the endpoint's notification service: topics, subscriptions and
+// publishing, as Amazon SNS has them, kept in the shared store.
+//
+// Publishing is one transaction: deliveries to queues are messages of that same
+// transaction, deliveries by mail and HTTP are rows of an outbox in it, worked off by
+// a background loop and forgotten only once they are delivered. What was acknowledged
+// therefore reaches everybody who was subscribed, whatever happens to the process.
+//
+// Not offered, and refused with AWS's own errors: FIFO topics, SMS, mobile push,
+// Lambda and Firehose subscriptions, encryption, delivery-status logging.
+//
+// It imports db, wire, policy and mail; queues are reached through an interface.
+package sns
+
+import (
+	"context"
+	"crypto/rand"
+	"database/sql"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"strings"
+	"sync"
+	"time"
+
+	sqstypes "github.com/aws/aws-sdk-go-v2/service/sqs/types"
+	"github.com/tintype/tintype/internal/localaws/db"
+	"github.com/tintype/tintype/internal/localaws/mail"
+	"github.com/tintype/tintype/internal/localaws/wire"
+)
+
+// Schema is the package's part of the store. Times are unix milliseconds.
+const Schema = `
+CREATE TABLE IF NOT EXISTS sns_topics (
+	arn TEXT PRIMARY KEY,
+	attributes TEXT NOT NULL,               -- JSON object of what was set
+	deleted INTEGER NOT NULL DEFAULT 0      -- subscriptions deleted so far
+) STRICT, WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS sns_tags (
+	arn TEXT NOT NULL,
+	key TEXT NOT NULL,
+	value TEXT NOT NULL,
+	PRIMARY KEY (arn, key)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS sns_subscriptions (
+	arn TEXT PRIMARY KEY,
+	topic TEXT NOT NULL,
+	protocol TEXT NOT NULL,
+	endpoint TEXT NOT NULL,
+	attributes TEXT NOT NULL,               -- JSON object of what was set
+	principal TEXT NOT NULL,                -- who subscribed
+	confirmed INTEGER NOT NULL,
+	token TEXT NOT NULL,                    -- of the confirmation; '' where none is needed
+	expires INTEGER NOT NULL,               -- of the token
+	authenticated INTEGER NOT NULL,         -- confirmed by a signed call
+	guarded INTEGER NOT NULL DEFAULT 0,     -- unsubscribing takes a signed call
+	created INTEGER NOT NULL,
+	UNIQUE (topic, protocol, endpoint)
+) STRICT;
+CREATE TABLE IF NOT EXISTS sns_outbox (
+	id INTEGER PRIMARY KEY AUTOINCREMENT,
+	lane TEXT NOT NULL,                     -- 'mail' or 'http'
+	subscription TEXT NOT NULL,
+	topic TEXT NOT NULL,
+	endpoint TEXT NOT NULL,
+	type TEXT NOT NULL,                     -- 'Notification', 'SubscriptionConfirmation'
+	message_id TEXT NOT NULL,
+	sender TEXT NOT NULL,                   -- display name, of mails
+	subject TEXT NOT NULL,                  -- of mails
+	body TEXT NOT NULL,
+	unsubscribe TEXT NOT NULL,              -- link, of mails
+	raw INTEGER NOT NULL,                   -- raw message delivery, of HTTP
+	attempts INTEGER NOT NULL DEFAULT 0,
+	next INTEGER NOT NULL
+) STRICT;
+CREATE INDEX IF NOT EXISTS sns_outbox_due ON sns_outbox (lane, next);
+CREATE TABLE IF NOT EXISTS sns_key (
+	id INTEGER PRIMARY KEY CHECK (id = 1),
+	key BLOB NOT NULL,                      -- PKCS #8
+	certificate BLOB NOT NULL               -- DER
+) STRICT;
+`
+
+// servicePrincipal is who sends to queues.
+const servicePrincipal = "sns.amazonaws.com"
+
+// QueueMessage is a message for a queue.
+type QueueMessage struct {
+	Body       string
+	Attributes map[string]sqstypes.MessageAttributeValue
+	GroupID    string // MessageGroupId of the publisher; may be empty
+}
+
+// Queues is the queue service as this package needs it.
+type Queues interface {
+	// Allows says whether there is such a queue and its policy lets the service send
+	// to it (sqs:SendMessage) on behalf of the source. It is asked inside a
+	// transaction and must not wait for one.
+	Allows(queueARN, service, sourceARN, sourceAccount string) bool
+	// EnqueueTx stores a message in the transaction of the publishing. A *wire.Error
+	// means that the queue does not take this message and that nothing was written;
+	// any other error undoes the publishing.
+	EnqueueTx(tx *db.Tx, queueARN string, m QueueMessage) error
+}
+
+// Options configure a Service. All but Logger, Client and Now are required.
+type Options struct {
+	Account string // twelve digits
+	Region  string
+	// BaseURL is the endpoint's URL as mail readers and subscribers reach it, for
+	// links: "http://127.0.0.1:4566".
+	BaseURL string
+	Queues  Queues
+	Mail    *mail.Service
+	Logger  *slog.Logger     // nil: nothing is logged
+	Client  *http.Client     // for HTTP subscriptions; nil: one with a limit of 15 s
+	Now     func() time.Time // nil: time.Now
+}
+
+// Service is the notification service. It is safe for concurrent use.
+type Service struct {
+	db     *db.DB
+	opts   Options
+	log    *slog.Logger
+	now    func() time.Time
+	signer *signer
+	wire   *wire.Service
+	lanes  []*lane
+
+	mu     sync.Mutex      // guards what follows
+	warned map[string]bool // subscriptions that a warning was logged about
+	stop   context.CancelFunc
+	done   chan struct{} // nil while not running
+}
+
+// New makes a service and, at the first start on a store, its signing key. Deliveries
+// by mail and HTTP begin with Start.
+func New(d *db.DB, opts Options) (*Service, error) {
+	s := &Service{db: d, opts: opts, log: opts.Logger, now: opts.Now, warned: map[string]bool{}}
+	s.opts.BaseURL = strings.TrimRight(opts.BaseURL, "/")
+	if s.log == nil {
+		s.log = slog.New(slog.DiscardHandler)
+	}
+	if s.now == nil {
+		s.now = time.Now
+	}
+	client := opts.Client
+	if client == nil {
+		client = newHTTPClient()
+	}
+	var err error
+	if s.signer, err = loadSigner(d, s.now()); err != nil {
+		return nil, fmt.Errorf("sns: signing key: %w", err)
+	}
+	s.lanes = []*lane{
+		{name: laneMail, slots: 4, deliver: s.deliverMail, wake: make(chan struct{}, 1)},
+		{name: laneHTTP, slots: 16, deliver: httpDelivery(client), wake: make(chan struct{}, 1), client: client},
+	}
+	s.wire = s.operations()
+	return s, nil
+}
+
+// Wire is the service's API.
+func (s *Service) Wire() *wire.Service { return s.wire }
+
+func (s *Service) operations() *wire.Service {
+	return &wire.Service{
+		Name: "sns", Version: "2010-03-31", Namespace: "http://sns.amazonaws.com/doc/2010-03-31/",
+		Naming: wire.Naming{Members: map[string]wire.MemberName{"MessageAttributes": {Key: "Name", Value: "Value"}}},
+		Logger: s.log,
+		Operations: map[string]wire.Operation{
+			"CreateTopic":               wire.Op(s.createTopic),
+			"DeleteTopic":               wire.Op(s.deleteTopic),
+			"ListTopics":                wire.Op(s.listTopics),
+			"GetTopicAttributes":        wire.Op(s.getTopicAttributes),
+			"SetTopicAttributes":        wire.Op(s.setTopicAttributes),
+			"Subscribe":                 wire.Op(s.subscribe),
+			"ConfirmSubscription":       wire.Op(s.confirmSubscription),
+			"Unsubscribe":               wire.Op(s.unsubscribe),
+			"ListSubscriptions":         wire.Op(s.listSubscriptions),
+			"ListSubscriptionsByTopic":  wire.Op(s.listSubscriptionsByTopic),
+			"GetSubscriptionAttributes": wire.Op(s.getSubscriptionAttributes),
+			"SetSubscriptionAttributes": wire.Op(s.setSubscriptionAttributes),
+			"Publish":                   wire.Op(s.publish),
+			"PublishBatch":              wire.Op(s.publishBatch),
+			"TagResource":               wire.Op(s.tagResource),
+			"UntagResource":             wire.Op(s.untagResource),
+			"ListTagsForResource":       wire.Op(s.listTagsForResource),
+		},
+	}
+}
+
+// invalid is AWS's error for a parameter that is not as it must be.
+func invalid(format string, args ...any) *wire.Error {
+	return wire.Errorf("InvalidParameter", "Invalid parameter: "+format, args...)
+}
+
+func notFound(what string) *wire.Error {
+	return &wire.Error{Code: "NotFound", Message: what + " does not exist", Status: http.StatusNotFound}
+}
+
+func forbidden(format string, args ...any) *wire.Error {
+	return &wire.Error{Code: "AuthorizationError", Message: fmt.Sprintf(format, args...), Status: http.StatusForbidden}
+}
+
+// querier is what the store's transactions and its readers have in common.
+type querier interface {
+	Query(query string, args ...any) (*sql.Rows, error)
+}
+
+// newUUID returns a random UUID (RFC 9562, version 4).
+func newUUID() string {
+	var b [16]byte
+	rand.Read(b[:])
+	b[6] = b[6]&0x0f | 0x40
+	b[8] = b[8]&0x3f | 0x80
+	return fmt.Sprintf("%x-%x-%x-%x-%x", b[:4], b[4:6], b[6:8], b[8:10], b[10:])
+}

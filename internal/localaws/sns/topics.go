@@ -1,0 +1,284 @@
+package sns
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/sns"
+	"github.com/aws/aws-sdk-go-v2/service/sns/types"
+	"github.com/tintype/tintype/internal/localaws/db"
+	"github.com/tintype/tintype/internal/localaws/policy"
+	"github.com/tintype/tintype/internal/localaws/wire"
+)
+
+var topicName = regexp.MustCompile(`^[A-Za-z0-9_-]{1,256}$`)
+
+// TopicARN is the ARN of the topic of that name in this endpoint.
+func (s *Service) TopicARN(name string) string {
+	return "arn:aws:sns:" + s.opts.Region + ":" + s.opts.Account + ":" + name
+}
+
+// createTopic makes a topic, or finds it: the same name with the same attributes and
+// tags is the same topic, with others it is an error.
+func (s *Service) createTopic(ctx context.Context, _ *wire.Request, in *sns.CreateTopicInput) (*sns.CreateTopicOutput, error) {
+	name := aws.ToString(in.Name)
+	switch {
+	case strings.HasSuffix(name, ".fifo") || in.Attributes["FifoTopic"] == "true":
+		return nil, invalid("Attributes Reason: FIFO topics are not supported by this endpoint")
+	case !topicName.MatchString(name):
+		return nil, invalid("Topic Name")
+	case aws.ToString(in.DataProtectionPolicy) != "":
+		return nil, invalid("DataProtectionPolicy Reason: data protection is not supported by this endpoint")
+	}
+	t := &topic{arn: s.TopicARN(name), attrs: map[string]string{}}
+	for k, v := range in.Attributes {
+		if k == "FifoTopic" && v == "false" {
+			continue // it says what is so
+		}
+		if err := t.set(k, v); err != nil {
+			return nil, err
+		}
+	}
+	if err := checkTags(in.Tags); err != nil {
+		return nil, err
+	}
+	err := s.db.Update(ctx, func(tx *db.Tx) error {
+		old, err := findTopic(tx, t.arn)
+		if isNotFound(err) {
+			if err := saveTopic(tx, t); err != nil {
+				return err
+			}
+			return saveTags(tx, t.arn, in.Tags)
+		}
+		if err != nil {
+			return err
+		}
+		for k, v := range t.attrs {
+			if old.attrs[k] != v {
+				return invalid("Attributes Reason: Topic already exists with different attributes")
+			}
+		}
+		tags, err := findTags(tx, t.arn)
+		if err != nil {
+			return err
+		}
+		if len(in.Tags) > 0 && !maps.Equal(tagMap(in.Tags), tagMap(tags)) {
+			return invalid("Tags Reason: Topic already exists with different tags")
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &sns.CreateTopicOutput{TopicArn: &t.arn}, nil
+}
+
+// deleteTopic removes the topic and its subscriptions. Deliveries that it owes are
+// still made.
+func (s *Service) deleteTopic(ctx context.Context, _ *wire.Request, in *sns.DeleteTopicInput) (*sns.DeleteTopicOutput, error) {
+	arn := aws.ToString(in.TopicArn)
+	if err := checkARN(arn); err != nil {
+		return nil, err
+	}
+	return nil, s.db.Update(ctx, func(tx *db.Tx) error {
+		for _, q := range []string{`DELETE FROM sns_topics WHERE arn = ?`, `DELETE FROM sns_subscriptions WHERE topic = ?`, `DELETE FROM sns_tags WHERE arn = ?`} {
+			if _, err := tx.Exec(q, arn); err != nil {
+				return fmt.Errorf("delete topic %s: %w", arn, err)
+			}
+		}
+		return nil
+	})
+}
+
+func (s *Service) listTopics(ctx context.Context, _ *wire.Request, in *sns.ListTopicsInput) (*sns.ListTopicsOutput, error) {
+	after, err := afterToken(in.NextToken)
+	if err != nil {
+		return nil, err
+	}
+	rows, err := s.db.Read().QueryContext(ctx, `SELECT arn FROM sns_topics WHERE arn > ? ORDER BY arn LIMIT ?`, after, pageSize+1)
+	if err != nil {
+		return nil, fmt.Errorf("list topics: %w", err)
+	}
+	defer rows.Close()
+	out := &sns.ListTopicsOutput{}
+	for rows.Next() {
+		var arn string
+		if err := rows.Scan(&arn); err != nil {
+			return nil, fmt.Errorf("list topics: %w", err)
+		}
+		if len(out.Topics) == pageSize {
+			out.NextToken = pageToken(*out.Topics[pageSize-1].TopicArn)
+			break
+		}
+		out.Topics = append(out.Topics, types.Topic{TopicArn: &arn})
+	}
+	return out, rows.Err()
+}
+
+func (s *Service) getTopicAttributes(_ context.Context, _ *wire.Request, in *sns.GetTopicAttributesInput) (*sns.GetTopicAttributesOutput, error) {
+	arn := aws.ToString(in.TopicArn)
+	if err := checkARN(arn); err != nil {
+		return nil, err
+	}
+	t, err := findTopic(s.db.Read(), arn)
+	if err != nil {
+		return nil, err
+	}
+	var confirmed, pending int64
+	err = s.db.Read().QueryRow(`SELECT coalesce(sum(confirmed), 0), coalesce(sum(1 - confirmed), 0) FROM sns_subscriptions WHERE topic = ?`, arn).Scan(&confirmed, &pending)
+	if err != nil {
+		return nil, fmt.Errorf("count subscriptions of %s: %w", arn, err)
+	}
+	out := map[string]string{
+		"TopicArn": arn, "Owner": s.opts.Account, "DisplayName": "",
+		"EffectiveDeliveryPolicy": topicDeliveryPolicy,
+		"SubscriptionsConfirmed":  strconv.FormatInt(confirmed, 10),
+		"SubscriptionsPending":    strconv.FormatInt(pending, 10),
+		"SubscriptionsDeleted":    strconv.FormatInt(t.deleted, 10),
+	}
+	maps.Copy(out, t.attrs)
+	out["Policy"] = t.policy(s.opts.Account)
+	return &sns.GetTopicAttributesOutput{Attributes: out}, nil
+}
+
+func (s *Service) setTopicAttributes(ctx context.Context, _ *wire.Request, in *sns.SetTopicAttributesInput) (*sns.SetTopicAttributesOutput, error) {
+	arn := aws.ToString(in.TopicArn)
+	if err := checkARN(arn); err != nil {
+		return nil, err
+	}
+	return nil, s.db.Update(ctx, func(tx *db.Tx) error {
+		t, err := findTopic(tx, arn)
+		if err != nil {
+			return err
+		}
+		if err := t.set(aws.ToString(in.AttributeName), aws.ToString(in.AttributeValue)); err != nil {
+			return err
+		}
+		return saveTopic(tx, t)
+	})
+}
+
+// set checks and sets one attribute. What has no effect here is refused rather than
+// stored and ignored.
+func (t *topic) set(name, value string) error {
+	switch name {
+	case "Policy":
+		if err := policy.Validate(value); err != nil {
+			return invalid("Policy Error: %v", err)
+		}
+	case "DisplayName":
+		if utf8.RuneCountInString(value) > 100 || strings.ContainsFunc(value, unicode.IsControl) {
+			return invalid("DisplayName Reason: at most 100 characters without control characters are taken")
+		}
+	case "SignatureVersion":
+		if value != "1" && value != "2" {
+			return invalid("SignatureVersion Reason: 1 (SHA1) or 2 (SHA256) is expected, not %q", value)
+		}
+	case "TracingConfig":
+		if value != "PassThrough" {
+			return invalid("TracingConfig Reason: only PassThrough is supported by this endpoint")
+		}
+	case "DeliveryPolicy", "KmsMasterKeyId", "FifoTopic", "ContentBasedDeduplication", "ArchivePolicy", "FifoThroughputScope", "DataProtectionPolicy":
+		return invalid("AttributeName Reason: %s is not supported by this endpoint", name)
+	default:
+		if strings.HasSuffix(name, "FeedbackRoleArn") || strings.HasSuffix(name, "FeedbackSampleRate") {
+			return invalid("AttributeName Reason: delivery status logging (%s) is not supported by this endpoint", name)
+		}
+		return invalid("AttributeName")
+	}
+	t.attrs[name] = value
+	return nil
+}
+
+// policy is the topic's policy: as set, or as AWS makes it, for the owner only.
+func (t *topic) policy(account string) string {
+	if p := t.attrs["Policy"]; p != "" {
+		return p
+	}
+	type statement struct {
+		Effect    string
+		Sid       string
+		Principal map[string]string
+		Action    []string
+		Resource  string
+		Condition map[string]map[string]string
+	}
+	b, _ := json.Marshal(struct { // strings only: it cannot fail
+		Version   string
+		ID        string `json:"Id"`
+		Statement []statement
+	}{"2008-10-17", "__default_policy_ID", []statement{{
+		Effect: "Allow", Sid: "__default_statement_ID", Principal: map[string]string{"AWS": "*"},
+		Action: []string{
+			"SNS:GetTopicAttributes", "SNS:SetTopicAttributes", "SNS:AddPermission", "SNS:RemovePermission",
+			"SNS:DeleteTopic", "SNS:Subscribe", "SNS:ListSubscriptionsByTopic", "SNS:Publish",
+		},
+		Resource:  t.arn,
+		Condition: map[string]map[string]string{"StringEquals": {"AWS:SourceOwner": account}},
+	}}})
+	return string(b)
+}
+
+// displayName is what mails of the topic come from.
+func (t *topic) displayName() string {
+	if n := t.attrs["DisplayName"]; n != "" {
+		return n
+	}
+	return t.arn[strings.LastIndexByte(t.arn, ':')+1:]
+}
+
+func (t *topic) signatureVersion() string {
+	if v := t.attrs["SignatureVersion"]; v != "" {
+		return v
+	}
+	return "1"
+}
+
+// authorizeOwner lets the account itself do everything that the topic's policy does
+// not explicitly deny.
+func (s *Service) authorizeOwner(t *topic, principal, action string) error {
+	if t.attrs["Policy"] == "" {
+		return nil
+	}
+	d, err := policy.Parse(t.attrs["Policy"])
+	if err != nil {
+		return fmt.Errorf("policy of %s: %w", t.arn, err)
+	}
+	if !strings.HasPrefix(principal, "arn:") {
+		principal = "arn:aws:iam::" + s.opts.Account + ":root"
+	}
+	decision := d.Evaluate(policy.Request{
+		PrincipalARN: principal, Action: action, Resource: t.arn,
+		Context: map[string]string{"aws:principalarn": principal, "aws:principalaccount": s.opts.Account, "aws:sourceowner": s.opts.Account},
+	})
+	if decision == policy.Denied {
+		return forbidden("User: %s is not authorized to perform: %s on resource: %s with an explicit deny in a resource-based policy", principal, action, t.arn)
+	}
+	return nil
+}
+
+// checkARN refuses what is no topic's ARN.
+func checkARN(arn string) error {
+	f := strings.Split(arn, ":")
+	if len(f) != 6 || f[0] != "arn" || f[2] != "sns" || f[5] == "" {
+		return invalid("TopicArn Reason: %q is not the ARN of a topic", arn)
+	}
+	return nil
+}
+
+func isNotFound(err error) bool {
+	e, ok := err.(*wire.Error)
+	return ok && e.Code == "NotFound"
+}
+
+// sorted are a map's keys in order.
+func sorted[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }
