@@ -1,0 +1,280 @@
+package s3
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"time"
+
+	awss3 "github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/s3/types"
+	gateway "github.com/versity/versitygw/backend"
+	"github.com/versity/versitygw/s3err"
+	"github.com/versity/versitygw/s3response"
+
+	"github.com/tintype/tintype/internal/localaws/db"
+)
+
+// store is the backend versitygw's controllers call. What it does not override
+// answers NotImplemented.
+type store struct {
+	gateway.BackendUnsupported
+	*Service
+}
+
+var _ gateway.Backend = store{}
+
+func (store) String() string { return "tintype" }
+
+// Shutdown does nothing: Service.Close does.
+func (store) Shutdown() {}
+
+func (s store) CreateBucket(ctx context.Context, in *awss3.CreateBucketInput, acl []byte) error {
+	if deref(in.ObjectLockEnabledForBucket) {
+		return notImplemented("Object Lock is not implemented.")
+	}
+	var tags map[string]string
+	if in.CreateBucketConfiguration != nil {
+		var err error
+		if tags, err = gateway.ParseCreateBucketTags(in.CreateBucketConfiguration.Tags); err != nil {
+			return err
+		}
+	}
+	name := *in.Bucket
+	return s.update(ctx, func(tx *db.Tx) error {
+		switch _, err := bucketTx(tx, name); {
+		case err == nil && s.opts.Region == "us-east-1":
+			return nil // there and only there S3 lets the owner create a bucket again
+		case err == nil:
+			return s3err.GetBucketErr(s3err.ErrBucketAlreadyOwnedByYou, name)
+		case !errors.Is(err, s3err.GetAPIError(s3err.ErrNoSuchBucket)):
+			return err
+		}
+		_, err := tx.Exec(`INSERT INTO s3_buckets (name, created, ownership, acl, tags) VALUES (?, ?, ?, ?, ?)`,
+			name, s.opts.Now().UnixMilli(), string(in.ObjectOwnership), acl, jsonOrNil(tags))
+		return err
+	})
+}
+
+func (s store) HeadBucket(_ context.Context, in *awss3.HeadBucketInput) (*awss3.HeadBucketOutput, error) {
+	if _, err := s.bucketID(*in.Bucket); err != nil {
+		return nil, err
+	}
+	return &awss3.HeadBucketOutput{}, nil
+}
+
+func (s store) DeleteBucket(ctx context.Context, name string) error {
+	var freed []string
+	err := s.update(ctx, func(tx *db.Tx) error {
+		freed = nil
+		b, err := bucketTx(tx, name)
+		if err != nil {
+			return err
+		}
+		var one int
+		switch err := tx.QueryRow(`SELECT 1 FROM s3_objects WHERE bucket = ? LIMIT 1`, b.id).Scan(&one); {
+		case err == nil:
+			return s3err.GetBucketErr(s3err.ErrBucketNotEmpty, name)
+		case !errors.Is(err, sql.ErrNoRows):
+			return err
+		}
+		// Uploads that were never completed go with the bucket.
+		ids, err := uploadsOf(tx, b.id)
+		if err != nil {
+			return err
+		}
+		for _, id := range ids {
+			blobs, err := dropUpload(tx, id)
+			if err != nil {
+				return err
+			}
+			freed = append(freed, blobs...)
+		}
+		_, err = tx.Exec(`DELETE FROM s3_buckets WHERE id = ?`, b.id)
+		return err
+	})
+	if err == nil {
+		s.blobs.remove(freed...)
+	}
+	return err
+}
+
+func (s store) ListBuckets(_ context.Context, in s3response.ListBucketsInput) (s3response.ListAllMyBucketsResult, error) {
+	var out s3response.ListAllMyBucketsResult
+	rows, err := s.db.Read().Query(`SELECT name, created FROM s3_buckets WHERE name > ? AND substr(name, 1, length(?2)) = ?2 ORDER BY name LIMIT ?`,
+		in.ContinuationToken, in.Prefix, in.MaxBuckets+1)
+	if err != nil {
+		return out, err
+	}
+	defer rows.Close()
+	out.Owner = s3response.CanonicalUser{ID: in.Owner, DisplayName: in.Owner}
+	out.Prefix = in.Prefix
+	for rows.Next() {
+		var name string
+		var created int64
+		if err := rows.Scan(&name, &created); err != nil {
+			return out, err
+		}
+		list := &out.Buckets.Bucket
+		if len(*list) == int(in.MaxBuckets) {
+			out.ContinuationToken = (*list)[len(*list)-1].Name
+			break
+		}
+		*list = append(*list, s3response.ListAllMyBucketsEntry{Name: name, CreationDate: fromMillis(created)})
+	}
+	return out, rows.Err()
+}
+
+// document reads one of a bucket's documents; missing is the answer where it is not
+// set. query selects it by the bucket's name.
+func (s store) document(name, query string, missing error) ([]byte, error) {
+	var doc []byte
+	err := s.db.Read().QueryRow(query, name).Scan(&doc)
+	switch {
+	case errors.Is(err, sql.ErrNoRows):
+		return nil, noSuchBucket(name)
+	case err != nil:
+		return nil, err
+	case doc == nil:
+		return nil, missing
+	}
+	return doc, nil
+}
+
+// setDocument writes one; nil removes it. query updates it by the bucket's name.
+func (s store) setDocument(ctx context.Context, name, query string, doc any) error {
+	return s.update(ctx, func(tx *db.Tx) error {
+		if _, err := bucketTx(tx, name); err != nil {
+			return err
+		}
+		_, err := tx.Exec(query, doc, name)
+		return err
+	})
+}
+
+func (s store) GetBucketAcl(_ context.Context, in *awss3.GetBucketAclInput) ([]byte, error) {
+	return s.document(*in.Bucket, `SELECT acl FROM s3_buckets WHERE name = ?`, noSuchBucket(*in.Bucket))
+}
+
+func (s store) PutBucketAcl(ctx context.Context, name string, data []byte) error {
+	return s.setDocument(ctx, name, `UPDATE s3_buckets SET acl = ? WHERE name = ?`, data)
+}
+
+func (s store) GetBucketPolicy(_ context.Context, name string) ([]byte, error) {
+	return s.document(name, `SELECT policy FROM s3_buckets WHERE name = ?`, s3err.GetBucketErr(s3err.ErrNoSuchBucketPolicy, name))
+}
+
+func (s store) PutBucketPolicy(ctx context.Context, name string, policy []byte) error {
+	var doc any
+	if policy != nil {
+		doc = policy
+	}
+	return s.setDocument(ctx, name, `UPDATE s3_buckets SET policy = ? WHERE name = ?`, doc)
+}
+
+func (s store) DeleteBucketPolicy(ctx context.Context, name string) error {
+	return s.PutBucketPolicy(ctx, name, nil)
+}
+
+func (s store) GetBucketCors(_ context.Context, name string) ([]byte, error) {
+	return s.document(name, `SELECT cors FROM s3_buckets WHERE name = ?`, s3err.GetAPIError(s3err.ErrNoSuchCORSConfiguration))
+}
+
+func (s store) PutBucketCors(ctx context.Context, name string, cors []byte) error {
+	var doc any
+	if cors != nil {
+		doc = cors
+	}
+	return s.setDocument(ctx, name, `UPDATE s3_buckets SET cors = ? WHERE name = ?`, doc)
+}
+
+func (s store) DeleteBucketCors(ctx context.Context, name string) error {
+	return s.PutBucketCors(ctx, name, nil)
+}
+
+func (s store) GetBucketOwnershipControls(_ context.Context, name string) (types.ObjectOwnership, error) {
+	doc, err := s.document(name, `SELECT ownership FROM s3_buckets WHERE name = ?`, s3err.GetBucketErr(s3err.ErrOwnershipControlsNotFound, name))
+	return types.ObjectOwnership(doc), err
+}
+
+func (s store) PutBucketOwnershipControls(ctx context.Context, name string, o types.ObjectOwnership) error {
+	return s.setDocument(ctx, name, `UPDATE s3_buckets SET ownership = ? WHERE name = ?`, string(o))
+}
+
+func (s store) DeleteBucketOwnershipControls(ctx context.Context, name string) error {
+	return s.setDocument(ctx, name, `UPDATE s3_buckets SET ownership = ? WHERE name = ?`, nil)
+}
+
+func (s store) GetBucketTagging(_ context.Context, name string) (map[string]string, error) {
+	doc, err := s.document(name, `SELECT tags FROM s3_buckets WHERE name = ?`, s3err.GetBucketErr(s3err.ErrBucketTaggingNotFound, name))
+	if err != nil {
+		return nil, err
+	}
+	var tags map[string]string
+	return tags, json.Unmarshal(doc, &tags)
+}
+
+func (s store) PutBucketTagging(ctx context.Context, name string, tags map[string]string) error {
+	return s.setDocument(ctx, name, `UPDATE s3_buckets SET tags = ? WHERE name = ?`, jsonOrNil(tags))
+}
+
+func (s store) DeleteBucketTagging(ctx context.Context, name string) error {
+	return s.PutBucketTagging(ctx, name, nil)
+}
+
+// GetBucketVersioning answers the empty configuration: never versioned.
+func (s store) GetBucketVersioning(_ context.Context, name string) (s3response.GetBucketVersioningOutput, error) {
+	_, err := s.bucketID(name)
+	return s3response.GetBucketVersioningOutput{}, err
+}
+
+// PutBucketVersioning refuses: versions are not kept.
+func (s store) PutBucketVersioning(context.Context, string, types.BucketVersioningStatus) error {
+	return notImplemented("Versioning is not implemented.")
+}
+
+// GetObjectLockConfiguration answers that there is none. The controllers ask before
+// every write, so it looks nothing up.
+func (s store) GetObjectLockConfiguration(_ context.Context, _ string) ([]byte, error) {
+	return nil, s3err.GetAPIError(s3err.ErrObjectLockConfigurationNotFound)
+}
+
+// PutObjectAcl refuses, as S3 does for buckets whose owner owns all objects.
+func (s store) PutObjectAcl(context.Context, *awss3.PutObjectAclInput) error {
+	return s3err.GetAPIError(s3err.ErrAclNotSupported)
+}
+
+// Bucket is what the console shows of a bucket.
+type Bucket struct {
+	Name    string
+	Created time.Time
+	// Objects and Bytes count what is in it.
+	Objects, Bytes int64
+	// Notification is its notification configuration.
+	Notification []Destination
+}
+
+// Buckets lists all buckets for the console, by name.
+func (s *Service) Buckets(ctx context.Context) ([]Bucket, error) {
+	rows, err := s.db.Read().QueryContext(ctx, `SELECT name, created, objects, bytes, coalesce(notification, '') FROM s3_buckets ORDER BY name`)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var out []Bucket
+	for rows.Next() {
+		var b Bucket
+		var created int64
+		var doc string
+		if err := rows.Scan(&b.Name, &created, &b.Objects, &b.Bytes, &doc); err != nil {
+			return nil, err
+		}
+		b.Created = time.UnixMilli(created).UTC()
+		if b.Notification, err = decodeDestinations(doc); err != nil {
+			return nil, err
+		}
+		out = append(out, b)
+	}
+	return out, rows.Err()
+}

@@ -1,0 +1,236 @@
+package s3
+
+import (
+	"context"
+	"crypto/md5"
+	"encoding/hex"
+	"errors"
+	"io"
+	"io/fs"
+	"net/url"
+	"strconv"
+	"strings"
+
+	awss3 "github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/s3/types"
+	gateway "github.com/versity/versitygw/backend"
+	"github.com/versity/versitygw/s3err"
+	"github.com/versity/versitygw/s3response"
+)
+
+// maxCopy is the largest object that one CopyObject copies, bytes.
+// Source: https://docs.aws.amazon.com/AmazonS3/latest/API/API_CopyObject.html
+const maxCopy = 5 << 30
+
+// copySource is the header x-amz-copy-source, decoded.
+type copySource struct{ bucket, key, version string }
+
+// parseCopySource decodes the header: /bucket/key, percent-encoded, and, not encoded,
+// "?versionId=" with an id.
+func parseCopySource(header string) (copySource, error) {
+	raw, version, _ := strings.Cut(header, "?versionId=")
+	path, err := url.QueryUnescape(strings.TrimPrefix(raw, "/"))
+	if err != nil {
+		return copySource{}, s3err.GetInvalidArgumentErr(s3err.InvalidArgCopySourceEncoding, header)
+	}
+	b, key, ok := strings.Cut(strings.TrimPrefix(path, "/"), "/")
+	if !ok || b == "" {
+		return copySource{}, s3err.GetInvalidArgumentErr(s3err.InvalidArgCopySourceBucket, header)
+	}
+	if checkKey(key) != nil {
+		return copySource{}, s3err.GetInvalidArgumentErr(s3err.InvalidArgCopySourceObject, key)
+	}
+	return copySource{b, key, version}, nil
+}
+
+// sourceRecord reads a copy's source and looks at the conditions on it.
+func (s *Service) sourceRecord(src copySource, must gateway.PreConditions) (*record, error) {
+	if err := checkVersion(src.key, &src.version); err != nil {
+		return nil, err
+	}
+	r, err := s.record(src.bucket, src.key)
+	if err != nil {
+		return nil, err
+	}
+	must.IfUnmodeSince = notBefore(must.IfUnmodeSince, r.modified)
+	err = gateway.EvaluatePreconditions(r.etag, r.modified, must)
+	if errors.Is(err, s3err.GetAPIError(s3err.ErrNotModified)) {
+		err = s3err.GetPreconditionFailedErr(s3err.ConditionIfNoneMatch) // copies know no 304
+	}
+	return r, err
+}
+
+// CopyObject copies an object, also onto itself.
+func (s store) CopyObject(ctx context.Context, in s3response.CopyObjectInput) (s3response.CopyObjectOutput, error) {
+	var out s3response.CopyObjectOutput
+	if in.ObjectLockMode != "" || in.ObjectLockLegalHoldStatus == types.ObjectLockLegalHoldStatusOn {
+		return out, s3err.GetAPIError(s3err.ErrMissingObjectLockConfiguration)
+	}
+	if err := checkKey(*in.Key); err != nil {
+		return out, err
+	}
+	for attempt := 1; ; attempt++ {
+		r, err := s.copyOnce(ctx, in)
+		if (errors.Is(err, errChanged) || errors.Is(err, fs.ErrNotExist)) && attempt < openAttempts {
+			continue // the source was replaced under our hands
+		}
+		if errors.Is(err, errChanged) {
+			return out, s3err.APIError{Code: "OperationAborted", Description: "A conflicting operation is in progress against this object. Please try again.", HTTPStatusCode: 409}
+		}
+		if err != nil {
+			return out, err
+		}
+		sum := r.checksum
+		out.CopyObjectResult = &s3response.CopyObjectResult{
+			ETag: fill(r.quoted()), LastModified: &r.modified, ChecksumType: sum.Type,
+			ChecksumCRC32: sum.of(types.ChecksumAlgorithmCrc32), ChecksumCRC32C: sum.of(types.ChecksumAlgorithmCrc32c),
+			ChecksumCRC64NVME: sum.of(types.ChecksumAlgorithmCrc64nvme), ChecksumSHA1: sum.of(types.ChecksumAlgorithmSha1),
+			ChecksumSHA256: sum.of(types.ChecksumAlgorithmSha256), ChecksumSHA512: sum.of(types.ChecksumAlgorithmSha512),
+			ChecksumMD5: sum.of(types.ChecksumAlgorithmMd5), ChecksumXXHASH64: sum.of(types.ChecksumAlgorithmXxhash64),
+			ChecksumXXHASH3: sum.of(types.ChecksumAlgorithmXxhash3), ChecksumXXHASH128: sum.of(types.ChecksumAlgorithmXxhash128),
+		}
+		return out, nil
+	}
+}
+
+func (s store) copyOnce(ctx context.Context, in s3response.CopyObjectInput) (*record, error) {
+	req := requestOf(ctx)
+	src, err := s.sourceRecord(req.source, gateway.PreConditions{
+		IfMatch: in.CopySourceIfMatch, IfNoneMatch: in.CopySourceIfNoneMatch,
+		IfModSince: in.CopySourceIfModifiedSince, IfUnmodeSince: in.CopySourceIfUnmodifiedSince,
+	})
+	if err != nil {
+		return nil, err
+	}
+	if src.size > maxCopy {
+		return nil, s3err.GetCopySourceObjectTooLargeErr(maxCopy)
+	}
+	w := write{
+		bucket: *in.Bucket, key: *in.Key, event: "ObjectCreated:Copy",
+		content: src.content(), etag: src.etag, checksum: src.checksum, meta: src.meta, tags: src.tags,
+		ifMatch: fill(req.ifMatch), ifNoneMatch: fill(req.ifNoneMatch),
+	}
+	self := req.source.bucket == *in.Bucket && req.source.key == *in.Key
+	replace := in.MetadataDirective == types.MetadataDirectiveReplace
+	if self && !replace && in.TaggingDirective != types.TaggingDirectiveReplace && deref(in.WebsiteRedirectLocation) == "" && in.StorageClass == "" {
+		return nil, s3err.GetAPIError(s3err.ErrInvalidCopyDest)
+	}
+	if replace {
+		w.meta = meta{
+			ContentType: deref(in.ContentType), ContentEncoding: contentEncoding(in.ContentEncoding), ContentDisposition: deref(in.ContentDisposition),
+			ContentLanguage: deref(in.ContentLanguage), CacheControl: deref(in.CacheControl), Expires: deref(in.Expires), User: in.Metadata,
+		}
+	}
+	w.meta.Redirect = deref(in.WebsiteRedirectLocation) // never copied
+	if in.TaggingDirective == types.TaggingDirectiveReplace {
+		if w.tags, err = parseTags(in.Tagging); err != nil {
+			return nil, err
+		}
+	}
+	// A copy is one piece: parts' ETags and checksums do not survive it.
+	whole := len(src.parts) == 0 && (in.ChecksumAlgorithm == "" || in.ChecksumAlgorithm == src.checksum.Algorithm)
+	switch {
+	case whole && self:
+		w.keepBody = true
+	case whole && src.blob != "":
+		if w.content.blob, err = s.blobs.link(src.blob); err != nil {
+			if w.content, err = s.concat([]content{src.content()}); err != nil {
+				return nil, err
+			}
+		}
+	case !whole:
+		if err := s.rehash(ctx, &w, in.ChecksumAlgorithm); err != nil {
+			return nil, err
+		}
+	}
+	return s.commit(ctx, w)
+}
+
+// rehash makes w's content a copy of its own, with the ETag and the checksum of an
+// object that was put in one piece.
+func (s *Service) rehash(ctx context.Context, w *write, algorithm types.ChecksumAlgorithm) error {
+	if algorithm == "" {
+		algorithm = w.checksum.Algorithm
+	}
+	body, err := s.open(w.content, 0, w.content.size)
+	if err != nil {
+		return err
+	}
+	defer body.Close()
+	got, err := s.receive(requestOf(ctx).ctx, upload{body: body, size: w.content.size, algorithm: algorithm})
+	if err != nil {
+		return err
+	}
+	w.content, w.etag = got.content, got.etag()
+	w.checksum = checksum{Algorithm: got.algorithm, Type: types.ChecksumTypeFullObject, Value: got.sum}
+	return nil
+}
+
+// UploadPartCopy makes a part from an object or a range of it.
+func (s store) UploadPartCopy(ctx context.Context, in *awss3.UploadPartCopyInput) (s3response.CopyPartResult, error) {
+	var out s3response.CopyPartResult
+	up, err := s.upload(*in.Bucket, *in.Key, *in.UploadId)
+	if err != nil {
+		return out, err
+	}
+	src, err := s.sourceRecord(requestOf(ctx).source, gateway.PreConditions{
+		IfMatch: in.CopySourceIfMatch, IfNoneMatch: in.CopySourceIfNoneMatch,
+		IfModSince: in.CopySourceIfModifiedSince, IfUnmodeSince: in.CopySourceIfUnmodifiedSince,
+	})
+	if err != nil {
+		return out, err
+	}
+	offset, length, err := copyRange(src.size, deref(in.CopySourceRange))
+	if err != nil {
+		return out, err
+	}
+	body, err := s.open(src.content(), offset, length)
+	if err != nil {
+		return out, err
+	}
+	defer body.Close()
+	got, err := s.receive(requestOf(ctx).ctx, upload{body: io.LimitReader(body, length), size: length, algorithm: up.algorithm, crc64: true})
+	if err != nil {
+		return out, err
+	}
+	p, err := s.commitPart(ctx, up, *in.PartNumber, got)
+	if err != nil {
+		return out, err
+	}
+	out.ETag, out.LastModified = fill(`"`+p.etag+`"`), p.modified
+	if sum := p.checksum; up.algorithm != "" {
+		out.ChecksumCRC32, out.ChecksumCRC32C = sum.of(types.ChecksumAlgorithmCrc32), sum.of(types.ChecksumAlgorithmCrc32c)
+		out.ChecksumCRC64NVME, out.ChecksumSHA1 = sum.of(types.ChecksumAlgorithmCrc64nvme), sum.of(types.ChecksumAlgorithmSha1)
+		out.ChecksumSHA256, out.ChecksumSHA512 = sum.of(types.ChecksumAlgorithmSha256), sum.of(types.ChecksumAlgorithmSha512)
+	}
+	return out, nil
+}
+
+// copyRange reads x-amz-copy-source-range, "bytes=first-last", both required.
+func copyRange(size int64, header string) (offset, length int64, err error) {
+	if header == "" {
+		return 0, size, nil
+	}
+	spec, ok := strings.CutPrefix(header, "bytes=")
+	first, last, dash := strings.Cut(spec, "-")
+	a, errA := strconv.ParseInt(first, 10, 64)
+	b, errB := strconv.ParseInt(last, 10, 64)
+	if !ok || !dash || errA != nil || errB != nil || a < 0 || b < a {
+		return 0, 0, s3err.GetInvalidArgumentErr(s3err.InvalidArgCopySourceRange, header)
+	}
+	if b >= size {
+		return 0, 0, s3err.GetInvalidArgExceedingRange(size)
+	}
+	return a, b - a + 1, nil
+}
+
+// md5OfMD5s is the ETag of a multipart object: the MD5 of its parts' MD5s, and how
+// many they are.
+func md5OfMD5s(etags []string) string {
+	h := md5.New()
+	for _, e := range etags {
+		raw, _ := hex.DecodeString(e) // parts' ETags are ours: hexadecimal
+		h.Write(raw)
+	}
+	return hex.EncodeToString(h.Sum(nil)) + "-" + strconv.Itoa(len(etags))
+}

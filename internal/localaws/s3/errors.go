@@ -1,0 +1,53 @@
+package s3
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"syscall"
+
+	"github.com/versity/versitygw/s3err"
+
+	"github.com/tintype/tintype/internal/localaws/db"
+)
+
+// sqliteFull is SQLite's result code for a full disk.
+// Source: https://www.sqlite.org/rescode.html#full
+const sqliteFull = 13
+
+func notImplemented(what string) error {
+	return s3err.APIError{Code: "NotImplemented", Description: what, HTTPStatusCode: http.StatusNotImplemented}
+}
+
+func invalidArgument(name, value, description string) error {
+	return s3err.InvalidArgumentError{ArgumentName: name, ArgumentValue: value, Description: description}
+}
+
+// update is db.Update for the backend's operations.
+func (s *Service) update(ctx context.Context, fn func(*db.Tx) error) error {
+	return s.db.Update(requestOf(ctx).ctx, fn)
+}
+
+// answer turns any error into one that S3 clients understand. What is not theirs to
+// know is logged, and they get a 5xx.
+func (s *Service) answer(op string, err error) error {
+	if err == nil {
+		return nil
+	}
+	var known s3err.S3Error
+	if errors.As(err, &known) {
+		return known
+	}
+	var code interface{ Code() int }
+	switch {
+	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT), errors.As(err, &code) && code.Code()&0xff == sqliteFull:
+		s.log.Error("disk full: the request was refused; free space and it will work again", "op", op, "err", err)
+		return s3err.GetAPIError(s3err.ErrNoSpaceLeftOnDevice)
+	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
+		return s3err.GetAPIError(s3err.ErrIncompleteBody) // nobody is there to read it
+	case errors.Is(err, db.ErrClosed):
+		return s3err.APIError{Code: "ServiceUnavailable", Description: "The endpoint is shutting down. Please retry.", HTTPStatusCode: http.StatusServiceUnavailable}
+	}
+	s.log.Error("request failed", "op", op, "err", err)
+	return s3err.GetAPIError(s3err.ErrInternalError)
+}

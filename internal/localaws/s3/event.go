@@ -1,0 +1,146 @@
+package s3
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/tintype/tintype/internal/localaws/db"
+)
+
+// subject is the Subject under which S3 publishes to SNS.
+const subject = "Amazon S3 Notification"
+
+// change is what an event tells of.
+type change struct {
+	event string // "ObjectCreated:Put": without "s3:"
+	key   string
+	size  int64
+	etag  string // empty: the object is gone, or its bytes are not what changed
+	when  time.Time
+}
+
+// The document below is S3's, version 2.1 of the structure.
+// Format: https://docs.aws.amazon.com/AmazonS3/latest/userguide/notification-content-structure.html
+type (
+	eventDoc struct {
+		Records []eventRecord
+	}
+	eventRecord struct {
+		EventVersion      string            `json:"eventVersion"`
+		EventSource       string            `json:"eventSource"`
+		AWSRegion         string            `json:"awsRegion"`
+		EventTime         string            `json:"eventTime"`
+		EventName         string            `json:"eventName"`
+		UserIdentity      identity          `json:"userIdentity"`
+		RequestParameters requestParameters `json:"requestParameters"`
+		ResponseElements  responseElements  `json:"responseElements"`
+		S3                eventS3           `json:"s3"`
+	}
+	identity struct {
+		PrincipalID string `json:"principalId"`
+	}
+	requestParameters struct {
+		SourceIPAddress string `json:"sourceIPAddress"`
+	}
+	responseElements struct {
+		RequestID string `json:"x-amz-request-id"`
+		HostID    string `json:"x-amz-id-2"`
+	}
+	eventS3 struct {
+		SchemaVersion   string      `json:"s3SchemaVersion"`
+		ConfigurationID string      `json:"configurationId"`
+		Bucket          eventBucket `json:"bucket"`
+		Object          eventObject `json:"object"`
+	}
+	eventBucket struct {
+		Name          string   `json:"name"`
+		OwnerIdentity identity `json:"ownerIdentity"`
+		ARN           string   `json:"arn"`
+	}
+	eventObject struct {
+		Key       string `json:"key"`
+		Size      *int64 `json:"size,omitempty"`
+		ETag      string `json:"eTag,omitempty"`
+		Sequencer string `json:"sequencer"`
+	}
+)
+
+// notify publishes a change to every destination of the bucket that asked for it,
+// inside the transaction that makes the change.
+func (s *Service) notify(ctx context.Context, tx *db.Tx, b bucket, c change) error {
+	if b.notification == "" {
+		return nil
+	}
+	ds, err := decodeDestinations(b.notification)
+	if err != nil {
+		return err
+	}
+	req := requestOf(ctx)
+	var sequencer string
+	for _, d := range ds {
+		if !d.wants("s3:"+c.event, c.key) {
+			continue
+		}
+		if sequencer == "" {
+			n, err := nextSequence(tx, c.when)
+			if err != nil {
+				return err
+			}
+			sequencer = fmt.Sprintf("%016X", n)
+		}
+		rec := eventRecord{
+			EventVersion: "2.1", EventSource: "aws:s3", AWSRegion: s.opts.Region,
+			EventTime: formatTime(c.when), EventName: c.event,
+			UserIdentity:      identity{s.principalID(req)},
+			RequestParameters: requestParameters{req.sourceIP},
+			ResponseElements:  responseElements{req.id, req.hostID},
+			S3: eventS3{
+				SchemaVersion: "1.0", ConfigurationID: d.ID,
+				Bucket: eventBucket{Name: b.name, OwnerIdentity: identity{s.opts.Account}, ARN: bucketARN(b.name)},
+				Object: eventObject{Key: formEncode(c.key), ETag: c.etag, Sequencer: sequencer},
+			},
+		}
+		if c.etag != "" {
+			rec.S3.Object.Size = &c.size
+		}
+		body, err := json.Marshal(eventDoc{Records: []eventRecord{rec}})
+		if err != nil {
+			return err
+		}
+		if err := s.send(tx, d, b.name, string(body)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// send publishes to one destination. A destination that is gone loses the event, as
+// on AWS; any other failure undoes the change that the event is about.
+func (s *Service) send(tx *db.Tx, d Destination, bucketName, body string) error {
+	err := s.opts.Notifier.NotifyTx(tx, d.Target, bucketARN(bucketName), subject, body)
+	if errors.Is(err, ErrNoTarget) {
+		s.log.Warn("an event was dropped: its destination is gone or refuses it; repair the bucket's notification configuration",
+			"bucket", bucketName, "target", d.Target, "configuration", d.ID, "err", err)
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("notify %s: %w", d.Target, err)
+	}
+	return nil
+}
+
+func (s *Service) principalID(req *request) string {
+	if req.principal == "" {
+		return "Anonymous"
+	}
+	return "AWS:" + s.opts.Account
+}
+
+// formEncode encodes a key as S3 does in events and in listings: as in an HTML form,
+// but with slashes as they are.
+func formEncode(key string) string { return strings.ReplaceAll(url.QueryEscape(key), "%2F", "/") }

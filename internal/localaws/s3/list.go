@@ -1,0 +1,381 @@
+package s3
+
+import (
+	"context"
+	"database/sql"
+	"encoding/base64"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	awss3 "github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/s3/types"
+	"github.com/versity/versitygw/s3err"
+	"github.com/versity/versitygw/s3response"
+)
+
+// skipAfter is how many keys under one common prefix a listing steps over before it
+// seeks past the prefix instead: a step is cheaper than a seek.
+const skipAfter = 16
+
+// listed is an entry of a listing: an object, or a common prefix.
+type listed struct {
+	key      string // the common prefix, where prefix is set
+	prefix   bool
+	size     int64
+	etag     string
+	modified time.Time
+	checksum checksum
+}
+
+// page is what a listing found.
+type page struct {
+	entries   []listed
+	truncated bool
+}
+
+// last is the key or common prefix at which the next page begins.
+func (p page) last() string {
+	if len(p.entries) == 0 {
+		return ""
+	}
+	return p.entries[len(p.entries)-1].key
+}
+
+// scan lists keys of a bucket in byte order: those that begin with prefix and come
+// after the key after. Keys that share what is up to a delimiter are one entry. It
+// reads about as many rows as it returns entries, however many keys there are.
+func (s *Service) scan(bucketID int64, prefix, delimiter, after string, limit int) (page, error) {
+	var p page
+	if limit <= 0 {
+		return p, nil
+	}
+	from := prefix
+	if after >= prefix && after != "" {
+		from = after + "\x00" // the least key after it
+		// A common prefix that a page ended with is behind us with all its keys.
+		if common, ok := commonPrefix(after, prefix, delimiter); ok && common == after {
+			from = successor(common)
+		}
+	}
+	st, err := s.db.Read().Prepare(`SELECT key, size, etag, modified, checksum FROM s3_objects
+		WHERE bucket = ? AND key >= ? AND key < ? ORDER BY key`)
+	if err != nil {
+		return p, err
+	}
+	defer st.Close()
+	for end := successor(prefix); from < end; {
+		next, err := p.fill(st, []any{bucketID, blobArg(from), blobArg(end)}, prefix, delimiter, limit)
+		if err != nil || next == "" {
+			return p, err
+		}
+		from = next
+	}
+	return p, nil
+}
+
+// fill reads rows into the page until it is full, the rows end, or a common prefix
+// has so many keys that seeking past it pays: then next is where to go on.
+func (p *page) fill(st *sql.Stmt, args []any, prefix, delimiter string, limit int) (next string, err error) {
+	rows, err := st.Query(args...)
+	if err != nil {
+		return "", err
+	}
+	defer rows.Close()
+	under := 0 // keys seen under the last common prefix
+	for rows.Next() {
+		var e listed
+		var key []byte
+		var modified int64
+		var sum string
+		if err := rows.Scan(&key, &e.size, &e.etag, &modified, &sum); err != nil {
+			return "", err
+		}
+		e.key, e.modified, e.checksum = string(key), fromMillis(modified), parseChecksum(sum)
+		if common, ok := commonPrefix(e.key, prefix, delimiter); ok {
+			if n := len(p.entries); n > 0 && p.entries[n-1].prefix && p.entries[n-1].key == common {
+				if under++; under < skipAfter {
+					continue
+				}
+				return successor(common), nil
+			}
+			e = listed{key: common, prefix: true}
+			under = 0
+		}
+		if len(p.entries) == limit {
+			p.truncated = true
+			return "", nil
+		}
+		p.entries = append(p.entries, e)
+	}
+	return "", rows.Err()
+}
+
+// blobArg is a key as an argument. An empty slice would be taken for NULL by some
+// drivers; an empty blob is what sorts first.
+func blobArg(key string) []byte { return append([]byte{}, key...) }
+
+// commonPrefix returns what of the key is up to the first delimiter after prefix.
+func commonPrefix(key, prefix, delimiter string) (string, bool) {
+	if delimiter == "" || !strings.HasPrefix(key, prefix) {
+		return "", false
+	}
+	i := strings.Index(key[len(prefix):], delimiter)
+	if i < 0 {
+		return "", false
+	}
+	return key[:len(prefix)+i+len(delimiter)], true
+}
+
+// afterAll sorts after every key: keys are valid UTF-8, which has no such byte.
+const afterAll = "\xff"
+
+// successor returns the least string that is greater than every key beginning with
+// prefix.
+func successor(prefix string) string {
+	b := []byte(prefix)
+	for i := len(b) - 1; i >= 0; i-- {
+		if b[i] < 0xff {
+			b[i]++
+			return string(b[:i+1])
+		}
+	}
+	return afterAll
+}
+
+// encode is the encoding of names in a listing: percent-encoded where the client
+// asked for it, because XML cannot carry every character a key may have.
+func (r *request) encode(name string) *string {
+	if r.encodeURL {
+		name = formEncode(name)
+	}
+	return &name
+}
+
+func (r *request) encodeOrNil(name string) *string {
+	if name == "" {
+		return nil
+	}
+	return r.encode(name)
+}
+
+func (r *request) encodingType() types.EncodingType {
+	if r.encodeURL {
+		return types.EncodingTypeUrl
+	}
+	return ""
+}
+
+// split turns a page into the two lists of a listing.
+func (s *Service) split(p page, req *request, owner bool) (objects []s3response.Object, prefixes []types.CommonPrefix) {
+	for _, e := range p.entries {
+		if e.prefix {
+			prefixes = append(prefixes, types.CommonPrefix{Prefix: req.encode(e.key)})
+			continue
+		}
+		o := s3response.Object{
+			Key: req.encode(e.key), Size: &e.size, ETag: fill(`"` + e.etag + `"`), LastModified: &e.modified,
+			StorageClass: types.ObjectStorageClassStandard, ChecksumType: e.checksum.Type,
+		}
+		if e.checksum.Algorithm != "" {
+			o.ChecksumAlgorithm = []types.ChecksumAlgorithm{e.checksum.Algorithm}
+		}
+		if owner {
+			o.Owner = &types.Owner{ID: &s.opts.AccessKey, DisplayName: &s.opts.AccessKey}
+		}
+		objects = append(objects, o)
+	}
+	return objects, prefixes
+}
+
+// ListObjects lists keys, version 1.
+func (s store) ListObjects(ctx context.Context, in *awss3.ListObjectsInput) (s3response.ListObjectsResult, error) {
+	var out s3response.ListObjectsResult
+	id, err := s.bucketID(*in.Bucket)
+	if err != nil {
+		return out, err
+	}
+	prefix, delimiter, marker := deref(in.Prefix), deref(in.Delimiter), deref(in.Marker)
+	p, err := s.scan(id, prefix, delimiter, marker, int(*in.MaxKeys))
+	if err != nil {
+		return out, err
+	}
+	req := requestOf(ctx)
+	out = s3response.ListObjectsResult{
+		Name: in.Bucket, Prefix: req.encode(prefix), Marker: req.encode(marker), Delimiter: req.encodeOrNil(delimiter),
+		MaxKeys: in.MaxKeys, IsTruncated: &p.truncated, EncodingType: req.encodingType(),
+	}
+	out.Contents, out.CommonPrefixes = s.split(p, req, true)
+	if p.truncated {
+		out.NextMarker = req.encode(p.last())
+	}
+	return out, nil
+}
+
+// ListObjectsV2 lists keys, version 2.
+func (s store) ListObjectsV2(ctx context.Context, in *awss3.ListObjectsV2Input) (s3response.ListObjectsV2Result, error) {
+	var out s3response.ListObjectsV2Result
+	id, err := s.bucketID(*in.Bucket)
+	if err != nil {
+		return out, err
+	}
+	prefix, delimiter, after := deref(in.Prefix), deref(in.Delimiter), deref(in.StartAfter)
+	if token := deref(in.ContinuationToken); token != "" {
+		raw, err := base64.URLEncoding.DecodeString(token)
+		if err != nil || len(raw) == 0 {
+			return out, invalidArgument("continuation-token", token, "The continuation token provided is incorrect")
+		}
+		after = string(raw)
+	}
+	p, err := s.scan(id, prefix, delimiter, after, int(*in.MaxKeys))
+	if err != nil {
+		return out, err
+	}
+	req := requestOf(ctx)
+	count := int32(len(p.entries))
+	out = s3response.ListObjectsV2Result{
+		Name: in.Bucket, Prefix: req.encode(prefix), StartAfter: req.encodeOrNil(deref(in.StartAfter)), Delimiter: req.encodeOrNil(delimiter),
+		ContinuationToken: fill(deref(in.ContinuationToken)), KeyCount: &count, MaxKeys: in.MaxKeys, IsTruncated: &p.truncated, EncodingType: req.encodingType(),
+	}
+	out.Contents, out.CommonPrefixes = s.split(p, req, deref(in.FetchOwner))
+	if p.truncated {
+		token := base64.URLEncoding.EncodeToString([]byte(p.last()))
+		out.NextContinuationToken = &token
+	}
+	return out, nil
+}
+
+// ListObjectVersions lists every object as its only version, "null".
+func (s store) ListObjectVersions(ctx context.Context, in *awss3.ListObjectVersionsInput) (s3response.ListVersionsResult, error) {
+	var out s3response.ListVersionsResult
+	id, err := s.bucketID(*in.Bucket)
+	if err != nil {
+		return out, err
+	}
+	prefix, delimiter, marker := deref(in.Prefix), deref(in.Delimiter), deref(in.KeyMarker)
+	p, err := s.scan(id, prefix, delimiter, marker, int(*in.MaxKeys))
+	if err != nil {
+		return out, err
+	}
+	req := requestOf(ctx)
+	out = s3response.ListVersionsResult{
+		Name: in.Bucket, Prefix: req.encode(prefix), KeyMarker: req.encode(marker), VersionIdMarker: in.VersionIdMarker, Delimiter: req.encodeOrNil(delimiter),
+		MaxKeys: in.MaxKeys, IsTruncated: &p.truncated, EncodingType: req.encodingType(),
+	}
+	objects, prefixes := s.split(p, req, true)
+	out.CommonPrefixes = prefixes
+	latest, version := true, "null"
+	for _, o := range objects {
+		out.Versions = append(out.Versions, s3response.ObjectVersion{
+			Key: o.Key, Size: o.Size, ETag: o.ETag, LastModified: o.LastModified, Owner: o.Owner, ChecksumAlgorithm: o.ChecksumAlgorithm,
+			ChecksumType: o.ChecksumType, StorageClass: types.ObjectVersionStorageClassStandard, IsLatest: &latest, VersionId: &version,
+		})
+	}
+	if p.truncated {
+		out.NextKeyMarker = req.encode(p.last())
+		if n := len(p.entries); !p.entries[n-1].prefix {
+			out.NextVersionIdMarker = &version
+		}
+	}
+	return out, nil
+}
+
+// ListMultipartUploads lists the uploads of a bucket that were neither completed nor
+// aborted, by key and then by id.
+func (s store) ListMultipartUploads(ctx context.Context, in *awss3.ListMultipartUploadsInput) (s3response.ListMultipartUploadsResult, error) {
+	var out s3response.ListMultipartUploadsResult
+	id, err := s.bucketID(*in.Bucket)
+	if err != nil {
+		return out, err
+	}
+	req := requestOf(ctx)
+	prefix, delimiter, keyMarker, idMarker := deref(in.Prefix), deref(in.Delimiter), deref(in.KeyMarker), deref(in.UploadIdMarker)
+	limit := int(*in.MaxUploads)
+	out = s3response.ListMultipartUploadsResult{
+		Bucket: *in.Bucket, KeyMarker: *req.encode(keyMarker), UploadIDMarker: idMarker, Delimiter: *req.encode(delimiter), Prefix: *req.encode(prefix),
+		EncodingType: string(req.encodingType()), MaxUploads: limit,
+	}
+	if limit <= 0 {
+		return out, nil
+	}
+	if keyMarker == "" {
+		idMarker = "" // alone it means nothing
+	}
+	rows, err := s.db.Read().Query(`SELECT key, id, initiated, algorithm, kind FROM s3_uploads
+		WHERE bucket = ?1 AND key >= ?2 AND key < ?3 AND (key > ?4 OR key = ?4 AND ?5 <> '' AND id > ?5) ORDER BY key, id`,
+		id, blobArg(max(prefix, keyMarker)), blobArg(successor(prefix)), blobArg(keyMarker), idMarker)
+	if err != nil {
+		return out, err
+	}
+	defer rows.Close()
+	owner := s3response.Owner{ID: s.opts.AccessKey, DisplayName: s.opts.AccessKey}
+	var common string
+	for rows.Next() {
+		var key []byte
+		var initiated int64
+		u := s3response.Upload{Initiator: s3response.Initiator(owner), Owner: owner, StorageClass: types.StorageClassStandard}
+		if err := rows.Scan(&key, &u.UploadID, &initiated, &u.ChecksumAlgorithm, &u.ChecksumType); err != nil {
+			return out, err
+		}
+		cp, grouped := commonPrefix(string(key), prefix, delimiter)
+		if grouped && (cp == common || cp == keyMarker) {
+			continue
+		}
+		if len(out.Uploads)+len(out.CommonPrefixes) == limit {
+			out.IsTruncated = true
+			break
+		}
+		if grouped {
+			common = cp
+			out.CommonPrefixes = append(out.CommonPrefixes, s3response.CommonPrefix{Prefix: *req.encode(cp)})
+			out.NextKeyMarker, out.NextUploadIDMarker = *req.encode(cp), ""
+			continue
+		}
+		u.Key, u.Initiated = *req.encode(string(key)), fromMillis(initiated)
+		out.Uploads = append(out.Uploads, u)
+		out.NextKeyMarker, out.NextUploadIDMarker = u.Key, u.UploadID
+	}
+	if !out.IsTruncated {
+		out.NextKeyMarker, out.NextUploadIDMarker = "", ""
+	}
+	return out, rows.Err()
+}
+
+// ListParts lists the parts of an upload.
+func (s store) ListParts(_ context.Context, in *awss3.ListPartsInput) (s3response.ListPartsResult, error) {
+	var out s3response.ListPartsResult
+	up, err := s.upload(*in.Bucket, *in.Key, *in.UploadId)
+	if err != nil {
+		return out, err
+	}
+	marker := 0
+	if m := deref(in.PartNumberMarker); m != "" {
+		if marker, err = strconv.Atoi(m); err != nil {
+			return out, s3err.GetInvalidArgMaxLimiter("part-number-marker", m)
+		}
+	}
+	limit := int(*in.MaxParts)
+	parts, err := s.storedParts(up.id, marker, limit+1)
+	if err != nil {
+		return out, err
+	}
+	owner := s3response.Owner{ID: s.opts.AccessKey, DisplayName: s.opts.AccessKey}
+	out = s3response.ListPartsResult{
+		Bucket: up.bucket, Key: up.key, UploadID: up.id, Initiator: s3response.Initiator(owner), Owner: owner, StorageClass: types.StorageClassStandard,
+		PartNumberMarker: marker, MaxParts: limit, IsTruncated: len(parts) > limit && limit > 0, ChecksumAlgorithm: up.algorithm, ChecksumType: up.kind,
+	}
+	for _, p := range slices.Clip(parts[:min(limit, len(parts))]) {
+		row := s3response.Part{PartNumber: int(p.number), LastModified: p.modified, ETag: `"` + p.etag + `"`, Size: p.size}
+		if sum := p.checksum; up.algorithm != "" {
+			row.ChecksumCRC32, row.ChecksumCRC32C = sum.of(types.ChecksumAlgorithmCrc32), sum.of(types.ChecksumAlgorithmCrc32c)
+			row.ChecksumCRC64NVME, row.ChecksumSHA1 = sum.of(types.ChecksumAlgorithmCrc64nvme), sum.of(types.ChecksumAlgorithmSha1)
+			row.ChecksumSHA256, row.ChecksumSHA512 = sum.of(types.ChecksumAlgorithmSha256), sum.of(types.ChecksumAlgorithmSha512)
+			row.ChecksumMD5, row.ChecksumXXHASH64 = sum.of(types.ChecksumAlgorithmMd5), sum.of(types.ChecksumAlgorithmXxhash64)
+			row.ChecksumXXHASH3, row.ChecksumXXHASH128 = sum.of(types.ChecksumAlgorithmXxhash3), sum.of(types.ChecksumAlgorithmXxhash128)
+		}
+		out.Parts = append(out.Parts, row)
+		out.NextPartNumberMarker = int(p.number)
+	}
+	return out, nil
+}

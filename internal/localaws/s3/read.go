@@ -1,0 +1,230 @@
+package s3
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"slices"
+	"strconv"
+	"time"
+
+	awss3 "github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/s3/types"
+	gateway "github.com/versity/versitygw/backend"
+	"github.com/versity/versitygw/s3err"
+	"github.com/versity/versitygw/s3response"
+)
+
+// openAttempts bounds how often a read starts again because the object was replaced
+// between reading its row and opening its file.
+const openAttempts = 10
+
+// view is an object as a GET or HEAD asked for it.
+type view struct {
+	*record
+	offset, length int64
+	partial        bool
+	parts          *int32 // number of parts, where one was asked for
+	checksums      bool   // the checksum belongs to what is sent
+}
+
+// look reads an object's row and works out what of it was asked for.
+func (s *Service) look(in *awss3.HeadObjectInput) (*view, error) {
+	if err := checkVersion(*in.Key, in.VersionId); err != nil {
+		return nil, err
+	}
+	r, err := s.record(*in.Bucket, *in.Key)
+	if err != nil {
+		return nil, err
+	}
+	err = gateway.EvaluatePreconditions(r.etag, r.modified, gateway.PreConditions{
+		IfMatch: in.IfMatch, IfNoneMatch: in.IfNoneMatch,
+		IfModSince: in.IfModifiedSince, IfUnmodeSince: notBefore(in.IfUnmodifiedSince, r.modified),
+	})
+	if err != nil {
+		return nil, err
+	}
+	v := &view{record: r, length: r.size}
+	if in.PartNumber != nil {
+		if err := v.selectPart(*in.PartNumber); err != nil {
+			return nil, err
+		}
+	} else {
+		v.offset, v.length, v.partial, err = gateway.ParseObjectRange(r.size, deref(in.Range))
+		if err != nil {
+			return nil, err
+		}
+	}
+	v.checksums = in.ChecksumMode == types.ChecksumModeEnabled && v.length == r.size
+	return v, nil
+}
+
+// notBefore mends a comparison: the library takes an If-Unmodified-Since equal to the
+// modification time for one before it, but "since" includes that second.
+// Source: RFC 9110, section 13.1.4
+func notBefore(since *time.Time, modified time.Time) *time.Time {
+	if since != nil && since.Equal(modified) {
+		later := since.Add(time.Second)
+		return &later
+	}
+	return since
+}
+
+func (v *view) selectPart(n int32) error {
+	count := int32(max(len(v.record.parts), 1))
+	if n > count {
+		return s3err.GetInvalidPartNumberRangeErr(count, n)
+	}
+	if len(v.record.parts) > 0 {
+		for _, p := range v.record.parts[:n-1] {
+			v.offset += p.Size
+		}
+		v.length = v.record.parts[n-1].Size
+		v.parts = &count
+	}
+	v.partial = v.size > 0
+	return nil
+}
+
+func (v *view) contentRange() *string {
+	if !v.partial {
+		return nil
+	}
+	r := fmt.Sprintf("bytes %d-%d/%d", v.offset, v.offset+v.length-1, v.size)
+	return &r
+}
+
+func (v *view) tagCount() *int32 {
+	if len(v.tags) == 0 {
+		return nil
+	}
+	n := int32(len(v.tags))
+	return &n
+}
+
+// HeadObject reports an object's properties.
+func (s store) HeadObject(_ context.Context, in *awss3.HeadObjectInput) (*awss3.HeadObjectOutput, error) {
+	v, err := s.look(in)
+	if err != nil {
+		return nil, err
+	}
+	return v.head(), nil
+}
+
+func (v *view) head() *awss3.HeadObjectOutput {
+	var sum checksum
+	if v.checksums {
+		sum = v.checksum
+	}
+	m := &v.meta
+	return &awss3.HeadObjectOutput{
+		AcceptRanges: fill("bytes"), ContentLength: &v.length, ContentRange: v.contentRange(),
+		ETag: fill(v.quoted()), LastModified: &v.modified, PartsCount: v.parts, TagCount: v.tagCount(),
+		ContentType: fill(m.ContentType), ContentEncoding: fill(m.ContentEncoding), ContentDisposition: fill(m.ContentDisposition),
+		ContentLanguage: fill(m.ContentLanguage), CacheControl: fill(m.CacheControl), ExpiresString: fill(m.Expires),
+		WebsiteRedirectLocation: fill(m.Redirect), Metadata: m.User,
+		ChecksumType:  sum.Type,
+		ChecksumCRC32: sum.of(types.ChecksumAlgorithmCrc32), ChecksumCRC32C: sum.of(types.ChecksumAlgorithmCrc32c),
+		ChecksumCRC64NVME: sum.of(types.ChecksumAlgorithmCrc64nvme), ChecksumSHA1: sum.of(types.ChecksumAlgorithmSha1),
+		ChecksumSHA256: sum.of(types.ChecksumAlgorithmSha256), ChecksumSHA512: sum.of(types.ChecksumAlgorithmSha512),
+		ChecksumMD5: sum.of(types.ChecksumAlgorithmMd5), ChecksumXXHASH64: sum.of(types.ChecksumAlgorithmXxhash64),
+		ChecksumXXHASH3: sum.of(types.ChecksumAlgorithmXxhash3), ChecksumXXHASH128: sum.of(types.ChecksumAlgorithmXxhash128),
+	}
+}
+
+// GetObject opens an object. A reader keeps what it opened: an object that is
+// replaced or deleted meanwhile is still sent whole.
+func (s store) GetObject(_ context.Context, in *awss3.GetObjectInput) (*awss3.GetObjectOutput, error) {
+	for attempt := 1; ; attempt++ {
+		v, err := s.look(&awss3.HeadObjectInput{
+			Bucket: in.Bucket, Key: in.Key, VersionId: in.VersionId, Range: in.Range, PartNumber: in.PartNumber, ChecksumMode: in.ChecksumMode,
+			IfMatch: in.IfMatch, IfNoneMatch: in.IfNoneMatch, IfModifiedSince: in.IfModifiedSince, IfUnmodifiedSince: in.IfUnmodifiedSince,
+		})
+		if err != nil {
+			return nil, err
+		}
+		body, err := s.open(v.content(), v.offset, v.length)
+		if errors.Is(err, fs.ErrNotExist) && attempt < openAttempts {
+			continue // replaced since; the row now names another file
+		}
+		if err != nil {
+			return nil, fmt.Errorf("open the bytes of %q in bucket %s: %w", *in.Key, *in.Bucket, err)
+		}
+		h := v.head()
+		return &awss3.GetObjectOutput{
+			Body:         body,
+			AcceptRanges: h.AcceptRanges, ContentLength: h.ContentLength, ContentRange: h.ContentRange,
+			ETag: h.ETag, LastModified: h.LastModified, PartsCount: h.PartsCount, TagCount: h.TagCount,
+			ContentType: h.ContentType, ContentEncoding: h.ContentEncoding, ContentDisposition: h.ContentDisposition,
+			ContentLanguage: h.ContentLanguage, CacheControl: h.CacheControl, ExpiresString: h.ExpiresString,
+			WebsiteRedirectLocation: h.WebsiteRedirectLocation, Metadata: h.Metadata,
+			ChecksumType: h.ChecksumType, ChecksumCRC32: h.ChecksumCRC32, ChecksumCRC32C: h.ChecksumCRC32C,
+			ChecksumCRC64NVME: h.ChecksumCRC64NVME, ChecksumSHA1: h.ChecksumSHA1, ChecksumSHA256: h.ChecksumSHA256,
+			ChecksumSHA512: h.ChecksumSHA512, ChecksumMD5: h.ChecksumMD5, ChecksumXXHASH64: h.ChecksumXXHASH64,
+			ChecksumXXHASH3: h.ChecksumXXHASH3, ChecksumXXHASH128: h.ChecksumXXHASH128,
+		}, nil
+	}
+}
+
+// open returns a range of a content.
+func (s *Service) open(c content, offset, length int64) (io.ReadCloser, error) {
+	if c.blob != "" {
+		return s.blobs.section(c.blob, offset, length)
+	}
+	return io.NopCloser(bytes.NewReader(c.inline[offset : offset+length])), nil
+}
+
+// GetObjectAttributes reports what HeadObject does not: the parts.
+func (s store) GetObjectAttributes(_ context.Context, in *awss3.GetObjectAttributesInput) (s3response.GetObjectAttributesResponse, error) {
+	var out s3response.GetObjectAttributesResponse
+	if err := checkVersion(*in.Key, in.VersionId); err != nil {
+		return out, err
+	}
+	r, err := s.record(*in.Bucket, *in.Key)
+	if err != nil {
+		return out, err
+	}
+	out.ETag, out.ObjectSize, out.StorageClass, out.LastModified = &r.etag, &r.size, types.StorageClassStandard, &r.modified
+	if sum := r.checksum; sum.Algorithm != "" {
+		out.Checksum = &types.Checksum{
+			ChecksumType:  sum.Type,
+			ChecksumCRC32: sum.of(types.ChecksumAlgorithmCrc32), ChecksumCRC32C: sum.of(types.ChecksumAlgorithmCrc32c),
+			ChecksumCRC64NVME: sum.of(types.ChecksumAlgorithmCrc64nvme), ChecksumSHA1: sum.of(types.ChecksumAlgorithmSha1),
+			ChecksumSHA256: sum.of(types.ChecksumAlgorithmSha256), ChecksumSHA512: sum.of(types.ChecksumAlgorithmSha512),
+			ChecksumMD5: sum.of(types.ChecksumAlgorithmMd5), ChecksumXXHASH64: sum.of(types.ChecksumAlgorithmXxhash64),
+			ChecksumXXHASH3: sum.of(types.ChecksumAlgorithmXxhash3), ChecksumXXHASH128: sum.of(types.ChecksumAlgorithmXxhash128),
+		}
+	}
+	if len(r.parts) == 0 {
+		return out, nil
+	}
+	marker := 0
+	if m := deref(in.PartNumberMarker); m != "" {
+		if marker, err = strconv.Atoi(m); err != nil || marker < 0 {
+			return out, invalidArgument("part-number-marker", m, "The part number marker is not a number.")
+		}
+	}
+	limit := 1000
+	if in.MaxParts != nil {
+		limit = int(*in.MaxParts)
+	}
+	rest := r.parts[slices.IndexFunc(append(slices.Clone(r.parts), part{Number: 1 << 30}), func(p part) bool { return int(p.Number) > marker }):]
+	page := rest[:min(limit, len(rest))]
+	list := &s3response.ObjectParts{PartNumberMarker: marker, MaxParts: limit, IsTruncated: len(page) < len(rest), NextPartNumberMarker: marker}
+	for _, p := range page {
+		list.Parts = append(list.Parts, types.ObjectPart{
+			PartNumber: &p.Number, Size: &p.Size,
+			ChecksumCRC32: p.Checksum.of(types.ChecksumAlgorithmCrc32), ChecksumCRC32C: p.Checksum.of(types.ChecksumAlgorithmCrc32c),
+			ChecksumCRC64NVME: p.Checksum.of(types.ChecksumAlgorithmCrc64nvme), ChecksumSHA1: p.Checksum.of(types.ChecksumAlgorithmSha1),
+			ChecksumSHA256: p.Checksum.of(types.ChecksumAlgorithmSha256), ChecksumSHA512: p.Checksum.of(types.ChecksumAlgorithmSha512),
+			ChecksumMD5: p.Checksum.of(types.ChecksumAlgorithmMd5), ChecksumXXHASH64: p.Checksum.of(types.ChecksumAlgorithmXxhash64),
+			ChecksumXXHASH3: p.Checksum.of(types.ChecksumAlgorithmXxhash3), ChecksumXXHASH128: p.Checksum.of(types.ChecksumAlgorithmXxhash128),
+		})
+		list.NextPartNumberMarker = int(p.Number)
+	}
+	out.ObjectParts = list
+	return out, nil
+}

@@ -1,0 +1,267 @@
+package s3
+
+import (
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/aws/aws-sdk-go-v2/service/s3/types"
+	"github.com/versity/versitygw/s3err"
+
+	"github.com/tintype/tintype/internal/localaws/db"
+)
+
+// maxKey is the longest key, bytes.
+// Source: https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-keys.html
+const maxKey = 1024
+
+// meta is what an object carries besides its bytes; column meta.
+type meta struct {
+	ContentType        string            `json:"contentType,omitempty"`
+	ContentEncoding    string            `json:"contentEncoding,omitempty"`
+	ContentDisposition string            `json:"contentDisposition,omitempty"`
+	ContentLanguage    string            `json:"contentLanguage,omitempty"`
+	CacheControl       string            `json:"cacheControl,omitempty"`
+	Expires            string            `json:"expires,omitempty"`
+	Redirect           string            `json:"redirect,omitempty"`
+	User               map[string]string `json:"user,omitempty"` // names in lower case
+}
+
+// part is what is kept of a part after its upload was completed; column parts.
+type part struct {
+	Number   int32    `json:"n"`
+	Size     int64    `json:"size"`
+	Checksum checksum `json:"sum,omitzero"`
+}
+
+// record is an object's row.
+type record struct {
+	key      string
+	size     int64
+	etag     string // without quotes
+	modified time.Time
+	checksum checksum
+	blob     string
+	inlineID int64 // 0: none
+	inline   []byte
+	meta     meta
+	tags     map[string]string
+	parts    []part
+}
+
+// content is where the record's bytes are.
+func (r *record) content() content {
+	return content{size: r.size, inline: r.inline, blob: r.blob}
+}
+
+// quoted is the ETag as it stands in headers.
+func (r *record) quoted() string { return `"` + r.etag + `"` }
+
+// checksum is one of S3's additional checksums.
+type checksum struct {
+	Algorithm types.ChecksumAlgorithm `json:"a,omitempty"`
+	Type      types.ChecksumType      `json:"t,omitempty"`
+	Value     string                  `json:"v,omitempty"` // base64, "-N" appended where composite
+}
+
+// String is the form of column checksum: three words, or nothing.
+func (c checksum) String() string {
+	if c.Algorithm == "" {
+		return ""
+	}
+	return string(c.Algorithm) + " " + string(c.Type) + " " + c.Value
+}
+
+func parseChecksum(s string) checksum {
+	f := strings.SplitN(s, " ", 3)
+	if len(f) != 3 {
+		return checksum{}
+	}
+	return checksum{Algorithm: types.ChecksumAlgorithm(f[0]), Type: types.ChecksumType(f[1]), Value: f[2]}
+}
+
+// of returns the value where the checksum is of that algorithm.
+func (c checksum) of(a types.ChecksumAlgorithm) *string {
+	if c.Algorithm != a || c.Value == "" {
+		return nil
+	}
+	return &c.Value
+}
+
+// scanner is a row of database/sql, or of package db.
+type scanner interface{ Scan(dest ...any) error }
+
+// recordColumns are read by scanRecord, in its order; o is s3_objects.
+const recordColumns = `o.key, o.size, o.etag, o.modified, o.checksum, coalesce(o.blob, ''), coalesce(o.inline, 0), o.meta, coalesce(o.tags, ''), coalesce(o.parts, '')`
+
+func scanRecord(row scanner, more ...any) (*record, error) {
+	var (
+		r                      record
+		key                    []byte
+		modified               int64
+		sum, meta, tags, parts string
+	)
+	dest := append([]any{&key, &r.size, &r.etag, &modified, &sum, &r.blob, &r.inlineID, &meta, &tags, &parts}, more...)
+	if err := row.Scan(dest...); err != nil {
+		return nil, err
+	}
+	r.key, r.modified, r.checksum = string(key), fromMillis(modified), parseChecksum(sum)
+	err := json.Unmarshal([]byte(meta), &r.meta)
+	if err == nil && tags != "" {
+		err = json.Unmarshal([]byte(tags), &r.tags)
+	}
+	if err == nil && parts != "" {
+		err = json.Unmarshal([]byte(parts), &r.parts)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("s3: row of key %q: %w", key, err)
+	}
+	return &r, nil
+}
+
+// bucket is a bucket's row, without its documents.
+type bucket struct {
+	id           int64
+	name         string
+	notification string // JSON, may be empty
+}
+
+func noSuchBucket(name string) error { return s3err.GetBucketErr(s3err.ErrNoSuchBucket, name) }
+
+// bucketID finds a bucket for reading.
+func (s *Service) bucketID(name string) (int64, error) {
+	var id int64
+	err := s.db.Read().QueryRow(`SELECT id FROM s3_buckets WHERE name = ?`, name).Scan(&id)
+	if errors.Is(err, sql.ErrNoRows) {
+		return 0, noSuchBucket(name)
+	}
+	return id, err
+}
+
+// bucketTx finds a bucket inside a transaction.
+func bucketTx(tx *db.Tx, name string) (bucket, error) {
+	b := bucket{name: name}
+	err := tx.QueryRow(`SELECT id, coalesce(notification, '') FROM s3_buckets WHERE name = ?`, name).Scan(&b.id, &b.notification)
+	if errors.Is(err, sql.ErrNoRows) {
+		return b, noSuchBucket(name)
+	}
+	return b, err
+}
+
+// record reads an object with its inline bytes. NoSuchBucket or NoSuchKey where
+// there is none.
+func (s *Service) record(bucketName, key string) (*record, error) {
+	row := s.db.Read().QueryRow(`SELECT `+recordColumns+`, i.data FROM s3_buckets b
+		JOIN s3_objects o ON o.bucket = b.id AND o.key = ?
+		LEFT JOIN s3_inline i ON i.id = o.inline WHERE b.name = ?`, []byte(key), bucketName)
+	var data []byte
+	r, err := scanRecord(row, &data)
+	if errors.Is(err, sql.ErrNoRows) {
+		if _, err := s.bucketID(bucketName); err != nil {
+			return nil, err
+		}
+		return nil, s3err.GetAPIError(s3err.ErrNoSuchKey)
+	}
+	if err != nil {
+		return nil, err
+	}
+	r.inline = data
+	return r, nil
+}
+
+// recordTx reads an object inside a transaction, without its bytes; nil where there
+// is none.
+func recordTx(tx *db.Tx, bucketID int64, key string) (*record, error) {
+	r, err := scanRecord(tx.QueryRow(`SELECT `+recordColumns+` FROM s3_objects o WHERE o.bucket = ? AND o.key = ?`, bucketID, []byte(key)))
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil, nil
+	}
+	return r, err
+}
+
+// insertInline stores the bytes of a small content and returns the columns blob and
+// inline of a row that refers to it.
+func insertInline(tx *db.Tx, c content) (blob, inline any, err error) {
+	switch {
+	case c.blob != "":
+		return c.blob, nil, nil
+	case c.size == 0:
+		return nil, nil, nil
+	}
+	res, err := tx.Exec(`INSERT INTO s3_inline (data) VALUES (?)`, c.inline)
+	if err != nil {
+		return nil, nil, err
+	}
+	id, err := res.LastInsertId()
+	return nil, id, err
+}
+
+func deleteInline(tx *db.Tx, id int64) error {
+	if id == 0 {
+		return nil
+	}
+	_, err := tx.Exec(`DELETE FROM s3_inline WHERE id = ?`, id)
+	return err
+}
+
+// nextSequence returns a number greater than any before it, of any bucket, also
+// those of a store that was lost: it follows the clock in nanoseconds and never
+// stands still.
+func nextSequence(tx *db.Tx, now time.Time) (int64, error) {
+	var n int64
+	err := tx.QueryRow(`UPDATE s3_sequence SET last = max(last + 1, ?) WHERE id = 1 RETURNING last`, now.UnixNano()).Scan(&n)
+	return n, err
+}
+
+// checkKey refuses keys that S3 refuses. Everything else is a key, "..", empty
+// segments and all: it never becomes a path.
+func checkKey(key string) error {
+	switch {
+	case len(key) > maxKey:
+		return s3err.GetKeyTooLongErr(int64(len(key)), maxKey)
+	case key == "", !utf8.ValidString(key):
+		return s3err.GetAPIError(s3err.ErrInvalidURI)
+	}
+	return nil
+}
+
+// checkVersion refuses versions: buckets are not versioned, so that "null" is the
+// one there is.
+func checkVersion(key string, id *string) error {
+	if v := deref(id); v != "" && v != "null" {
+		return s3err.GetNoSuchVersionErr(key, v)
+	}
+	return nil
+}
+
+// jsonOrNil is the form of optional JSON columns.
+func jsonOrNil[M ~map[string]string](m M) any {
+	if len(m) == 0 {
+		return nil
+	}
+	b, _ := json.Marshal(m) // a map of strings always marshals
+	return string(b)
+}
+
+func deref[T any](p *T) (v T) {
+	if p != nil {
+		v = *p
+	}
+	return v
+}
+
+// fill is a pointer to s, or nil where s is empty: no header, no element.
+func fill[S ~string](s S) *S {
+	if s == "" {
+		return nil
+	}
+	return &s
+}
+
+// fromMillis is the time of a row, in whole seconds, as S3 tells it everywhere:
+// conditions then compare what clients saw.
+func fromMillis(ms int64) time.Time { return time.UnixMilli(ms).UTC().Truncate(time.Second) }

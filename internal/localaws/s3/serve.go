@@ -1,0 +1,189 @@
+package s3
+
+import (
+	"bufio"
+	"bytes"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"strconv"
+	"strings"
+
+	"github.com/valyala/fasthttp"
+	"github.com/versity/versitygw/s3api/utils"
+)
+
+// ServeHTTP serves one S3 request; signatures are verified on the way. The path must
+// reach it as the client sent it: a ServeMux, which cleans paths, would refuse keys
+// such as "a//b".
+//
+// versitygw is written for fasthttp. The request is handed to it in process: no
+// socket in between, bodies streamed in both directions.
+func (s *Service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	var c fasthttp.RequestCtx
+	c.Init(&fasthttp.Request{}, remoteAddr(r), silent{})
+	if err := s.translate(&c, r); err != nil {
+		s.log.Warn("a request's header could not be read", "path", r.URL.Path, "err", err)
+		http.Error(w, "The request header could not be read.", http.StatusBadRequest)
+		return
+	}
+	c.SetUserValue(requestKey{}, s.requestFrom(r))
+	req := requestOf(&c)
+	c.SetUserValue(string(utils.ContextKeyRequestID), req.id)
+	c.SetUserValue(string(utils.ContextKeyHostID), req.hostID)
+	s.serve(&c)
+	s.reply(w, r, &c)
+}
+
+// requestFrom collects what the backend will ask for.
+func (s *Service) requestFrom(r *http.Request) *request {
+	q := r.URL.Query()
+	host, _, err := net.SplitHostPort(r.RemoteAddr)
+	if err != nil {
+		host = r.RemoteAddr
+	}
+	return &request{
+		ctx: r.Context(), id: utils.NewS3RequestID(), hostID: utils.NewS3HostID(), sourceIP: host, created: eventPut,
+		encodeURL: q.Get("encoding-type") == "url",
+		ifMatch:   utils.TrimQuotes(r.Header.Get("If-Match")), ifNoneMatch: utils.TrimQuotes(r.Header.Get("If-None-Match")),
+	}
+}
+
+// translate fills c's request with r.
+func (s *Service) translate(c *fasthttp.RequestCtx, r *http.Request) error {
+	h := &c.Request.Header
+	if err := h.Read(headerReader(r)); err != nil {
+		return err
+	}
+	h.SetRequestURI(r.RequestURI)
+	uri := c.Request.URI()
+	uri.SetQueryString(r.URL.RawQuery)
+	// Decoded once, here: this is the form in which versitygw looks for the key, and
+	// from which it works out what the client signed.
+	path := r.URL.Path
+	if b, ok := s.bucketOfHost(r.Host); ok {
+		c.SetUserValue(originalPath, path)
+		path = "/" + b + path
+	}
+	uri.SetPath(path)
+	switch {
+	case r.ContentLength > 0 || r.ContentLength < 0 && r.Body != nil && r.Body != http.NoBody:
+		c.Request.SetBodyStream(r.Body, int(r.ContentLength))
+	case r.Method != http.MethodGet && r.Method != http.MethodHead:
+		h.SetContentLength(0)
+	}
+	return nil
+}
+
+// headerReader writes the request's header out again. fasthttp shall parse it: part
+// of versitygw reads headers from what was parsed, not from what was set.
+func headerReader(r *http.Request) *bufio.Reader {
+	var b bytes.Buffer
+	fmt.Fprintf(&b, "%s / HTTP/1.1\r\nHost: %s\r\n", r.Method, r.Host)
+	for name, values := range r.Header {
+		switch name {
+		case "Host", "Content-Length", "Transfer-Encoding":
+			continue // framing is net/http's, and known to us already
+		}
+		for _, v := range values {
+			fmt.Fprintf(&b, "%s: %s\r\n", name, v)
+		}
+	}
+	b.WriteString("\r\n")
+	return bufio.NewReaderSize(&b, b.Len())
+}
+
+// originalPath is the user value under which versitygw's signature check looks for
+// the path that was signed, where the bucket came with the host.
+const originalPath = "original-uri-path"
+
+// bucketOfHost is the bucket of a virtual-hosted-style request.
+func (s *Service) bucketOfHost(hostport string) (string, bool) {
+	host := hostport
+	if h, _, err := net.SplitHostPort(hostport); err == nil {
+		host = h
+	}
+	for _, d := range s.opts.Domains {
+		b, ok := strings.CutSuffix(host, "."+d)
+		b, _ = strings.CutSuffix(b, ".s3")
+		if ok && b != "" && b != "s3" {
+			return b, true
+		}
+	}
+	return "", false
+}
+
+// reply sends c's response.
+func (s *Service) reply(w http.ResponseWriter, r *http.Request, c *fasthttp.RequestCtx) {
+	resp := &c.Response
+	defer resp.CloseBodyStream()
+	status := resp.StatusCode()
+	out := w.Header()
+	for k, v := range resp.Header.All() {
+		switch name := string(k); http.CanonicalHeaderKey(name) {
+		case "Connection", "Date", "Server", "Content-Length", "Transfer-Encoding":
+			// net/http's own business, and ours below
+		case "Content-Type":
+			out.Set(name, string(v))
+		default:
+			if lower := strings.ToLower(name); strings.HasPrefix(lower, "x-amz-") {
+				// Assigned, not set: S3 sends these names in lower case, which matters for
+				// user metadata. versitygw sets some of them twice.
+				out[lower] = []string{string(v)}
+				continue
+			}
+			out[name] = append(out[name], string(v))
+		}
+	}
+	out.Set("Server", "AmazonS3")
+	stream := resp.BodyStream()
+	var body []byte
+	if stream == nil {
+		body = resp.Body()
+	}
+	bodiless := status == http.StatusNoContent || status == http.StatusNotModified || r.Method == http.MethodHead
+	length := resp.Header.ContentLength()
+	if stream == nil && !(r.Method == http.MethodHead && status < 300) {
+		length = len(body)
+	}
+	switch {
+	case status == http.StatusNoContent || status == http.StatusNotModified || r.Method == http.MethodHead && status >= 300:
+		out.Del("Content-Type")
+	case length >= 0:
+		out.Set("Content-Length", strconv.Itoa(length))
+		if length == 0 && r.Method != http.MethodHead && r.Method != http.MethodGet {
+			out.Del("Content-Type")
+		}
+	}
+	if out.Get("Content-Type") == "" {
+		out["Content-Type"] = nil // keeps net/http from guessing one
+	}
+	w.WriteHeader(status)
+	switch {
+	case bodiless:
+	case stream != nil:
+		if _, err := io.Copy(w, stream); err != nil {
+			// The client went away, or the disk failed: what was promised cannot be
+			// sent, and net/http closes the connection because of it.
+			s.log.Debug("a response was cut short", "path", r.URL.Path, "err", err)
+		}
+	default:
+		_, _ = w.Write(body) // a client that left cannot be told
+	}
+}
+
+// remoteAddr is the client's address in fasthttp's form.
+func remoteAddr(r *http.Request) net.Addr {
+	host, port, err := net.SplitHostPort(r.RemoteAddr)
+	if err != nil {
+		return nil
+	}
+	n, _ := strconv.Atoi(port)
+	return &net.TCPAddr{IP: net.ParseIP(host), Port: n}
+}
+
+// silent is fasthttp's logger: we log ourselves.
+type silent struct{}
+
+func (silent) Printf(string, ...any) {}

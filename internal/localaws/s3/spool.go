@@ -1,0 +1,248 @@
+package s3
+
+import (
+	"bytes"
+	"context"
+	"crypto/md5"
+	"encoding/hex"
+	"errors"
+	"io"
+	"os"
+	"strings"
+
+	"github.com/aws/aws-sdk-go-v2/service/s3/types"
+	"github.com/versity/versitygw/s3api/middlewares"
+	"github.com/versity/versitygw/s3api/utils"
+	"github.com/versity/versitygw/s3err"
+)
+
+const (
+	// inlineLimit is the size, bytes, up to which an object lives in the store itself
+	// instead of a file: one sync less, and small objects are most of them.
+	inlineLimit = 64 << 10
+	// copyBuffer is the size of reads and writes of larger bodies, bytes.
+	copyBuffer = 256 << 10
+)
+
+// content is bytes that have arrived: in memory when few, else in a blob file that
+// is synced and that no row refers to yet.
+type content struct {
+	size   int64
+	inline []byte
+	blob   string
+}
+
+// upload is a body to be received and what must hold for it.
+type upload struct {
+	body io.Reader
+	// size that the client announced; -1 where the body's framing proves it whole.
+	size int64
+	// algorithm of the checksum to calculate, and the value the client announced;
+	// either may be empty.
+	algorithm types.ChecksumAlgorithm
+	announced string
+	// crc64 asks for a CRC64NVME besides, for parts whose checksums are combined.
+	crc64 bool
+}
+
+// received is the outcome of receive.
+type received struct {
+	content
+	md5 []byte
+	// sum is the checksum of algorithm, base64; crc64 as asked for.
+	algorithm types.ChecksumAlgorithm
+	sum       string
+	crc64     string
+}
+
+func (r received) etag() string { return hex.EncodeToString(r.md5) }
+
+// receive reads a body to its end, hashing as it goes, and makes it durable. On an
+// error nothing of it is left.
+func (s *Service) receive(ctx context.Context, u upload) (received, error) {
+	if u.algorithm == "" {
+		u.algorithm = types.ChecksumAlgorithmCrc64nvme // as AWS does since 2024
+	}
+	src := &source{ctx: ctx, r: u.body}
+	digest := md5.New()
+	var r io.Reader = io.TeeReader(src, digest)
+
+	var sum *utils.HashReader
+	trailer, ok := u.body.(middlewares.ChecksumReader)
+	if ok && trailer.Algorithm() != "" {
+		// The checksum follows the body; the chunk reader verifies it.
+		u.algorithm = types.ChecksumAlgorithm(strings.ToUpper(trailer.Algorithm()))
+	} else {
+		h, err := utils.NewHashReader(r, u.announced, hashType(u.algorithm))
+		if err != nil {
+			return received{}, err
+		}
+		sum, r = h, h
+	}
+	var crc *utils.HashReader
+	if u.crc64 && u.algorithm != types.ChecksumAlgorithmCrc64nvme {
+		h, err := utils.NewHashReader(r, "", utils.HashTypeCRC64NVME)
+		if err != nil {
+			return received{}, err
+		}
+		crc, r = h, h
+	}
+
+	c, err := s.spool(r)
+	if src.err != nil && src.err != io.EOF {
+		s.blobs.remove(c.blob)
+		return received{}, bodyError(src.err)
+	}
+	if err != nil {
+		return received{}, err
+	}
+	if u.size >= 0 && c.size != u.size {
+		s.blobs.remove(c.blob)
+		return received{}, s3err.GetAPIError(s3err.ErrIncompleteBody)
+	}
+	out := received{content: c, md5: digest.Sum(nil), algorithm: u.algorithm}
+	if sum != nil {
+		out.sum = sum.Sum()
+	} else {
+		out.sum = trailer.Checksum()
+	}
+	switch {
+	case crc != nil:
+		out.crc64 = crc.Sum()
+	case u.algorithm == types.ChecksumAlgorithmCrc64nvme:
+		out.crc64 = out.sum
+	}
+	return out, nil
+}
+
+func hashType(a types.ChecksumAlgorithm) utils.HashType {
+	return utils.HashType(strings.ToLower(string(a)))
+}
+
+// bodyError turns what went wrong with reading a body into an answer.
+func bodyError(err error) error {
+	var known s3err.S3Error
+	if errors.As(err, &known) {
+		return err
+	}
+	return s3err.GetAPIError(s3err.ErrIncompleteBody)
+}
+
+// source remembers how a body ended: readers stacked on it may take a cut-off body
+// for a complete one.
+type source struct {
+	ctx context.Context
+	r   io.Reader
+	err error
+}
+
+func (s *source) Read(p []byte) (int, error) {
+	if s.err != nil {
+		return 0, s.err
+	}
+	if err := s.ctx.Err(); err != nil {
+		s.err = err
+		return 0, err
+	}
+	n, err := s.r.Read(p)
+	s.err = err
+	return n, err
+}
+
+// spool stores what r yields, durably. On an error nothing is left.
+func (s *Service) spool(r io.Reader) (content, error) {
+	head := make([]byte, 0, 4<<10)
+	for len(head) <= inlineLimit {
+		if len(head) == cap(head) {
+			head = append(make([]byte, 0, 4*cap(head)), head...)
+		}
+		n, err := r.Read(head[len(head):cap(head)])
+		head = head[:len(head)+n]
+		if err == io.EOF {
+			if len(head) <= inlineLimit {
+				return content{size: int64(len(head)), inline: head}, nil
+			}
+			return s.spoolFile(bytes.NewReader(head))
+		}
+		if err != nil {
+			return content{}, err
+		}
+	}
+	return s.spoolFile(io.MultiReader(bytes.NewReader(head), r))
+}
+
+func (s *Service) spoolFile(r io.Reader) (content, error) {
+	id, f, err := s.blobs.create()
+	if err != nil {
+		return content{}, err
+	}
+	n, err := io.CopyBuffer(onlyWriter{f}, r, make([]byte, copyBuffer))
+	if err != nil {
+		f.Close()
+		s.blobs.remove(id)
+		return content{}, err
+	}
+	if err := s.blobs.seal(id, f); err != nil {
+		s.blobs.remove(id)
+		return content{}, err
+	}
+	return content{size: n, blob: id}, nil
+}
+
+// onlyWriter hides ReadFrom, which would choose a smaller buffer.
+type onlyWriter struct{ io.Writer }
+
+// concat stores the contents one after another as one. Files are copied by the
+// kernel where it can.
+func (s *Service) concat(parts []content) (content, error) {
+	var total int64
+	for _, p := range parts {
+		total += p.size
+	}
+	if total <= inlineLimit {
+		var all []byte
+		for _, p := range parts {
+			r, err := s.open(p, 0, p.size)
+			if err != nil {
+				return content{}, err
+			}
+			b, err := io.ReadAll(r)
+			r.Close()
+			if err != nil {
+				return content{}, err
+			}
+			all = append(all, b...)
+		}
+		return content{size: total, inline: all}, nil
+	}
+	id, f, err := s.blobs.create()
+	if err != nil {
+		return content{}, err
+	}
+	for _, p := range parts {
+		if err := s.appendTo(f, p); err != nil {
+			f.Close()
+			s.blobs.remove(id)
+			return content{}, err
+		}
+	}
+	if err := s.blobs.seal(id, f); err != nil {
+		s.blobs.remove(id)
+		return content{}, err
+	}
+	return content{size: total, blob: id}, nil
+}
+
+func (s *Service) appendTo(f *os.File, p content) error {
+	if p.blob == "" {
+		_, err := f.Write(p.inline)
+		return err
+	}
+	src, err := os.Open(s.blobs.path(p.blob))
+	if err != nil {
+		return err
+	}
+	defer src.Close()
+	_, err = io.CopyN(f, src, p.size)
+	return err
+}
