@@ -112,7 +112,7 @@ type protocol interface {
 // dispatches, and encodes the result or error.
 func (s *Service) Serve(w http.ResponseWriter, r *http.Request, body []byte, id Identity) {
 	s.once.Do(s.compile)
-	requestID := newRequestID()
+	requestID := UUID()
 	req := &Request{
 		ID: requestID, Account: id.Account, Region: id.Region, Principal: id.Principal,
 		BaseURL: baseURL(r), Present: func(string) bool { return false },
@@ -243,8 +243,9 @@ func baseURL(r *http.Request) string {
 	return "http://" + r.Host
 }
 
-// newRequestID returns a random UUID (RFC 9562, version 4), as AWS's request ids are.
-func newRequestID() string {
+// UUID returns a random UUID (RFC 9562, version 4): what AWS uses for the ids of
+// requests and messages.
+func UUID() string {
 	var b [16]byte
 	rand.Read(b[:])
 	b[6] = b[6]&0x0f | 0x40
