@@ -1,0 +1,270 @@
+package sqs
+
+import (
+	"encoding/json"
+	"math/big"
+	"strconv"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
+
+	"github.com/tintype/tintype/internal/localaws/wire"
+)
+
+// Limits of message attributes:
+// https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-message-metadata.html
+const (
+	maxMessageAttributes = 10
+	maxAttributeName     = 256
+	maxDelay             = 900 // seconds
+)
+
+// submission is a message as a caller gives it, alone or in a batch.
+type submission struct {
+	body         *string
+	attributes   map[string]types.MessageAttributeValue
+	system       map[string]types.MessageSystemAttributeValue
+	delay        *int32 // nil: the queue's
+	dedup, group *string
+}
+
+// size is what counts towards the batch's limit.
+func (m *submission) size() int { return len(deref(m.body)) + attributesSize(m.attributes) }
+
+// outgoing checks the submission against SQS's rules and the queue's limits.
+func (m *submission) outgoing(cfg *settings, sender string) (*outgoing, error) {
+	out := &outgoing{sender: sender, delay: cfg.delay}
+	if m.dedup != nil {
+		return nil, badParameter("MessageDeduplicationId", *m.dedup, "The request include parameter that is not valid for this queue type.")
+	}
+	if m.group != nil {
+		// Standard queues take it as a hint for fair queues.
+		if n := len(*m.group); n < 1 || n > 128 {
+			return nil, badParameter("MessageGroupId", *m.group, "MessageGroupId must be 1 to 128 characters.")
+		}
+		out.group = m.group
+	}
+	if m.delay != nil {
+		if *m.delay < 0 || *m.delay > maxDelay {
+			return nil, badParameter("DelaySeconds", *m.delay, "DelaySeconds must be >= 0 and <= 900.")
+		}
+		out.delay = time.Duration(*m.delay) * time.Second
+	}
+	for name, v := range m.system {
+		if name != "AWSTraceHeader" {
+			return nil, badParameter("MessageSystemAttributes", name, "The only system attribute that can be sent is AWSTraceHeader.")
+		}
+		if deref(v.DataType) != "String" || deref(v.StringValue) == "" {
+			return nil, invalid("The message system attribute AWSTraceHeader must have a StringValue of type String.")
+		}
+		if bad := badRune(*v.StringValue); bad >= 0 {
+			return nil, badContents(bad)
+		}
+		out.trace = v.StringValue
+	}
+	if err := out.fill(m.body, m.attributes); err != nil {
+		return nil, err
+	}
+	return out, out.fits(cfg)
+}
+
+// fill sets body and attributes.
+func (o *outgoing) fill(body *string, attrs map[string]types.MessageAttributeValue) error {
+	if deref(body) == "" {
+		return missing("MessageBody")
+	}
+	if bad := badRune(*body); bad >= 0 {
+		return badContents(bad)
+	}
+	if err := checkMessageAttributes(attrs); err != nil {
+		return err
+	}
+	o.uuid, o.body, o.size = wire.UUID(), *body, len(*body)+attributesSize(attrs)
+	if len(attrs) == 0 {
+		return nil
+	}
+	enc, err := encodeAttributes(attrs)
+	o.attributes = &enc
+	return err
+}
+
+func (o *outgoing) fits(cfg *settings) error {
+	if o.size > cfg.maxSize {
+		return invalid("One or more parameters are invalid. Reason: Message must be shorter than %d bytes.", cfg.maxSize)
+	}
+	return nil
+}
+
+func badContents(r rune) *wire.Error {
+	return wire.Errorf("InvalidMessageContents", "Invalid characters found. Valid unicode characters are #x9 | #xA | #xD | #x20 to #xD7FF | #xE000 to #xFFFD | #x10000 to #x10FFFF: the message has %U.", r)
+}
+
+// badRune returns the first character that SQS does not carry, or -1.
+func badRune(s string) rune {
+	for i, r := range s {
+		switch {
+		case r == utf8.RuneError:
+			if _, n := utf8.DecodeRuneInString(s[i:]); n == 1 {
+				return r // not UTF-8 at all
+			}
+		case r >= 0x20 && r <= 0xD7FF, r == '\t', r == '\n', r == '\r', r >= 0xE000 && r <= 0xFFFD, r >= 0x10000:
+		default:
+			return r
+		}
+	}
+	return -1
+}
+
+func attributesSize(attrs map[string]types.MessageAttributeValue) (n int) {
+	for name, v := range attrs {
+		n += len(name) + len(deref(v.DataType)) + len(deref(v.StringValue)) + len(v.BinaryValue)
+	}
+	return n
+}
+
+func checkMessageAttributes(attrs map[string]types.MessageAttributeValue) error {
+	if len(attrs) > maxMessageAttributes {
+		return invalid("Number of message attributes [%d] exceeds the allowed maximum [%d].", len(attrs), maxMessageAttributes)
+	}
+	for name, v := range attrs {
+		if !isAttributeName(name) {
+			return invalid("The message attribute name %q is invalid. It can have 1 to %d letters, digits, underscores, hyphens and single periods inside, and must not begin with AWS. or Amazon.", shorten(name), maxAttributeName)
+		}
+		if err := checkMessageAttribute(name, v); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func isAttributeName(name string) bool {
+	lower := strings.ToLower(name)
+	if strings.HasPrefix(lower, "aws.") || strings.HasPrefix(lower, "amazon.") || strings.Contains(name, "..") ||
+		strings.HasPrefix(name, ".") || strings.HasSuffix(name, ".") {
+		return false
+	}
+	return len(name) <= maxAttributeName && isName(strings.ReplaceAll(name, ".", "_"), maxAttributeName)
+}
+
+func checkMessageAttribute(name string, v types.MessageAttributeValue) error {
+	base, _, _ := strings.Cut(deref(v.DataType), ".")
+	if len(deref(v.DataType)) > maxAttributeName {
+		return invalid("The type of message attribute %q is longer than %d bytes.", name, maxAttributeName)
+	}
+	if len(v.StringListValues) > 0 || len(v.BinaryListValues) > 0 {
+		return unsupported("Message attribute list values are not implemented by SQS.")
+	}
+	switch base {
+	case "String", "Number":
+		if deref(v.StringValue) == "" || v.BinaryValue != nil {
+			return invalid("The message attribute %q must contain a non-empty StringValue, as its type is %s.", name, base)
+		}
+		if bad := badRune(*v.StringValue); bad >= 0 {
+			return badContents(bad)
+		}
+		if base == "Number" && !isNumber(*v.StringValue) {
+			return invalid("Can't cast the value of message attribute %q to a number.", name)
+		}
+	case "Binary":
+		if len(v.BinaryValue) == 0 || v.StringValue != nil {
+			return invalid("The message attribute %q must contain a non-empty BinaryValue, as its type is Binary.", name)
+		}
+	default:
+		return invalid("The message attribute %q has an invalid type; its DataType must begin with String, Number or Binary.", name)
+	}
+	return nil
+}
+
+// isNumber tells whether v is a decimal of any precision that fits a line. The length
+// bounds what parsing may cost.
+func isNumber(v string) bool {
+	if len(v) > 128 || strings.ContainsAny(v, "_xXoObBpPnNiI/") {
+		return false
+	}
+	f, _, err := big.ParseFloat(v, 10, 64, big.ToNearestEven)
+	return err == nil && !f.IsInf()
+}
+
+// storedAttribute is a message attribute as it is kept.
+type storedAttribute struct {
+	Type   string  `json:"t"`
+	String *string `json:"s,omitempty"`
+	Binary []byte  `json:"b,omitempty"`
+}
+
+func encodeAttributes(attrs map[string]types.MessageAttributeValue) (string, error) {
+	m := make(map[string]storedAttribute, len(attrs))
+	for name, v := range attrs {
+		m[name] = storedAttribute{Type: deref(v.DataType), String: v.StringValue, Binary: v.BinaryValue}
+	}
+	b, err := json.Marshal(m)
+	return string(b), err
+}
+
+func decodeAttributes(enc string) (map[string]types.MessageAttributeValue, error) {
+	var m map[string]storedAttribute
+	if err := json.Unmarshal([]byte(enc), &m); err != nil {
+		return nil, err
+	}
+	out := make(map[string]types.MessageAttributeValue, len(m))
+	for name, v := range m {
+		out[name] = types.MessageAttributeValue{DataType: &v.Type, StringValue: v.String, BinaryValue: v.Binary}
+	}
+	return out, nil
+}
+
+func systemAsMessage(in map[string]types.MessageSystemAttributeValue) map[string]types.MessageAttributeValue {
+	if len(in) == 0 {
+		return nil
+	}
+	out := make(map[string]types.MessageAttributeValue, len(in))
+	for name, v := range in {
+		out[name] = types.MessageAttributeValue{DataType: v.DataType, StringValue: v.StringValue, BinaryValue: v.BinaryValue}
+	}
+	return out
+}
+
+// maxEntries is how many messages one call sends, receives or deletes at most.
+const maxEntries = 10
+
+// checkBatch refuses a batch that SQS refuses as a whole.
+func checkBatch(n int, id func(i int) *string) error {
+	if n == 0 {
+		return batch("EmptyBatchRequest", "There should be at least one entry in the request.")
+	}
+	if n > maxEntries {
+		return batch("TooManyEntriesInBatchRequest", "Maximum number of entries per request are %d. You have sent %d.", maxEntries, n)
+	}
+	seen := make(map[string]bool, n)
+	for i := range n {
+		v := deref(id(i))
+		if !isName(v, 80) {
+			return batch("InvalidBatchEntryId", "A batch entry id can only contain alphanumeric characters, hyphens and underscores. It can be at most 80 letters long.")
+		}
+		if seen[v] {
+			return batch("BatchEntryIdsNotDistinct", "Id %s repeated.", v)
+		}
+		seen[v] = true
+	}
+	return nil
+}
+
+// entryMember is the path of a batch entry's member; see wire.Request.Present.
+func entryMember(i int, member string) string { return "Entries." + strconv.Itoa(i) + "." + member }
+
+// failedEntry reports what was wrong with one entry of a batch. Only API errors come
+// here: what is not the caller's fault fails the whole batch.
+func failedEntry(id *string, err error) types.BatchResultErrorEntry {
+	e := types.BatchResultErrorEntry{Id: id, SenderFault: true}
+	code, message := "InternalError", err.Error()
+	if api, ok := err.(*wire.Error); ok {
+		code, message = api.Code, api.Message
+		if api.QueryCode != "" {
+			code = api.QueryCode
+		}
+	}
+	e.Code, e.Message = &code, &message
+	return e
+}

@@ -1,0 +1,415 @@
+package sqs
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/service/sqs"
+	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
+
+	"github.com/tintype/tintype/internal/localaws/db"
+	"github.com/tintype/tintype/internal/localaws/wire"
+)
+
+const (
+	maxVisibility = 43200 // seconds
+	maxWait       = 20    // seconds
+)
+
+func (s *Service) receiveMessage(ctx context.Context, r *wire.Request, in *sqs.ReceiveMessageInput) (*sqs.ReceiveMessageOutput, error) {
+	q, err := s.byURL(in.QueueUrl)
+	if err != nil {
+		return nil, err
+	}
+	cfg := q.cfg.Load()
+	want, visibility, wait := 1, cfg.visibility, cfg.wait
+	if r.Present("MaxNumberOfMessages") {
+		if in.MaxNumberOfMessages < 1 || in.MaxNumberOfMessages > maxEntries {
+			return nil, badParameter("MaxNumberOfMessages", in.MaxNumberOfMessages, "Must be between 1 and 10, if provided.")
+		}
+		want = int(in.MaxNumberOfMessages)
+	}
+	if r.Present("VisibilityTimeout") {
+		if err := checkVisibility(in.VisibilityTimeout); err != nil {
+			return nil, err
+		}
+		visibility = time.Duration(in.VisibilityTimeout) * time.Second
+	}
+	if r.Present("WaitTimeSeconds") {
+		if in.WaitTimeSeconds < 0 || in.WaitTimeSeconds > maxWait {
+			return nil, badParameter("WaitTimeSeconds", in.WaitTimeSeconds, "Must be >= 0 and <= 20, if provided.")
+		}
+		wait = time.Duration(in.WaitTimeSeconds) * time.Second
+	}
+	system, err := systemSelection(in)
+	if err != nil {
+		return nil, err
+	}
+	got, err := s.receive(ctx, q, want, visibility, wait)
+	if err != nil {
+		return nil, err
+	}
+	out := &sqs.ReceiveMessageOutput{}
+	for i := range got {
+		m, err := s.render(q, &got[i], system, in.MessageAttributeNames)
+		if err != nil {
+			return nil, err
+		}
+		out.Messages = append(out.Messages, m)
+	}
+	return out, nil
+}
+
+func checkVisibility(v int32) error {
+	if v < 0 || v > maxVisibility {
+		return badParameter("VisibilityTimeout", v, "VisibilityTimeout must be between 0 and 43200.")
+	}
+	return nil
+}
+
+// received is a message handed out.
+type received struct {
+	id, sentAt, firstAt int64
+	visibleAt           int64 // before this receive
+	receives            int64 // from this queue, this receive included
+	earlier             int64 // receives from queues it was in before
+	uuid, body, sender  string
+	attributes, trace   sql.NullString
+	group, source       sql.NullString
+}
+
+// receive takes up to want messages, waiting up to wait for the first.
+func (s *Service) receive(ctx context.Context, q *queue, want int, visibility, wait time.Duration) ([]received, error) {
+	var me *receiver // nil: does not wait
+	var timeout <-chan time.Time
+	if wait > 0 {
+		me = newReceiver(want)
+		t := time.NewTimer(wait)
+		defer t.Stop()
+		timeout = t.C
+	}
+	for {
+		if !q.gate.park(me) {
+			got, parked, err := s.take(ctx, q, want, visibility, me)
+			if err != nil {
+				q.gate.wake(1) // in case it was our turn
+				return nil, err
+			}
+			if len(got) > 0 && ctx.Err() != nil {
+				// The caller left while the commit was under way.
+				return nil, errors.Join(ctx.Err(), s.giveBack(q, got))
+			}
+			if len(got) > 0 || me == nil {
+				return got, nil
+			}
+			if !parked {
+				continue
+			}
+		}
+		if me == nil {
+			return nil, nil
+		}
+		select {
+		case <-me.ready:
+		case <-timeout:
+			q.gate.leave(me)
+			return nil, nil
+		case <-ctx.Done():
+			q.gate.leave(me)
+			return nil, ctx.Err()
+		case <-s.closing:
+			q.gate.leave(me)
+			return nil, nil
+		}
+	}
+}
+
+const selectDue = `SELECT m.id, m.sent_at, m.first_at, m.visible_at, m.receives, b.received, b.uuid, b.body, b.sender, b.attributes, b.trace, b.grp, b.source
+	FROM sqs_messages m INDEXED BY sqs_messages_visible JOIN sqs_bodies b ON b.id = m.id
+	WHERE m.spool = ? AND m.visible_at <= ? ORDER BY m.visible_at, m.id LIMIT ?`
+
+const selectNext = `SELECT visible_at FROM sqs_messages INDEXED BY sqs_messages_visible
+	WHERE spool = ? AND visible_at > ? ORDER BY visible_at LIMIT 1`
+
+// takeRounds bounds how often one receive looks again because all it found was
+// expired or dead: the writer has others to serve.
+const takeRounds = 64
+
+// take leases up to want due messages in one transaction. On the way it drops what
+// has expired and moves what was received too often to the dead-letter queue. If it
+// finds the queue empty it makes the gate quiet and parks me.
+func (s *Service) take(ctx context.Context, q *queue, want int, visibility time.Duration, me *receiver) (got []received, parked bool, err error) {
+	err = s.db.Update(ctx, func(tx *db.Tx) error {
+		if err := ctx.Err(); err != nil {
+			return err // nobody is there to take a message
+		}
+		if q.deleted.Load() {
+			return errNoQueue()
+		}
+		spool, now := q.spool.Load(), time.Now().UnixMilli()
+		if err := s.checkInFlight(tx, q, spool, now); err != nil {
+			return err
+		}
+		drained := false
+		for round := 0; len(got) < want && !drained && round < takeRounds; round++ {
+			found, err := due(tx, spool, now, want-len(got))
+			if err != nil {
+				return err
+			}
+			drained = len(found) < want-len(got)
+			live, err := s.sift(tx, q, spool, now, found)
+			if err != nil {
+				return err
+			}
+			if err := s.lease(tx, spool, now, visibility, live); err != nil {
+				return err
+			}
+			got = append(got, live...)
+		}
+		var next time.Time
+		if drained {
+			var at int64
+			switch err := tx.QueryRow(selectNext, spool, now).Scan(&at); {
+			case err == nil:
+				next = time.UnixMilli(at)
+			case !errors.Is(err, sql.ErrNoRows):
+				return err
+			}
+			// A lease of no time at all leaves its messages visible.
+			drained = len(got) == 0 || visibility > 0
+		}
+		tx.OnCommit(func() {
+			q.inFlight.Add(int64(len(got)))
+			switch {
+			case !drained:
+				q.gate.wake(1) // there may be more
+			case len(got) > 0:
+				q.gate.settle(next, nil)
+			default:
+				q.gate.settle(next, me)
+				parked = me != nil
+			}
+		})
+		return nil
+	})
+	return got, parked, err
+}
+
+// checkInFlight refuses to go beyond SQS's limit of messages in flight.
+func (s *Service) checkInFlight(tx *db.Tx, q *queue, spool, now int64) error {
+	if q.inFlight.Load() < maxInFlight {
+		return nil
+	}
+	var invisible, delayed int64
+	if err := tx.QueryRow(countInvisible, spool, now).Scan(&invisible); err != nil {
+		return err
+	}
+	if err := tx.QueryRow(countDelayed, spool, now).Scan(&delayed); err != nil {
+		return err
+	}
+	q.inFlight.Store(invisible - delayed)
+	if invisible-delayed >= maxInFlight {
+		return wire.Errorf("OverLimit", "The queue has %d messages in flight, which is the maximum.", invisible-delayed)
+	}
+	return nil
+}
+
+func due(tx *db.Tx, spool, now int64, n int) ([]received, error) {
+	rows, err := tx.Query(selectDue, spool, now, n)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	found := make([]received, 0, n)
+	for rows.Next() {
+		var m received
+		if err := rows.Scan(&m.id, &m.sentAt, &m.firstAt, &m.visibleAt, &m.receives, &m.earlier, &m.uuid, &m.body, &m.sender, &m.attributes, &m.trace, &m.group, &m.source); err != nil {
+			return nil, err
+		}
+		found = append(found, m)
+	}
+	return found, rows.Err()
+}
+
+// sift returns the messages that may be handed out, disposing of the others.
+func (s *Service) sift(tx *db.Tx, q *queue, spool, now int64, found []received) ([]received, error) {
+	cfg := q.cfg.Load()
+	var dlq *queue
+	if cfg.redrive != nil {
+		// Without its dead-letter queue (deleted since) a queue goes on delivering.
+		dlq = s.byARN(cfg.redrive.target)
+	}
+	live := found[:0]
+	var expired []int64
+	var dead []received
+	for _, m := range found {
+		switch {
+		case m.sentAt <= now-cfg.retention.Milliseconds():
+			expired = append(expired, m.id)
+		case dlq != nil && dlq != q && m.receives >= cfg.redrive.maxReceives:
+			dead = append(dead, m)
+		default:
+			live = append(live, m)
+		}
+	}
+	if len(expired) > 0 {
+		if _, _, err := s.remove(tx, spool, expired); err != nil {
+			return nil, err
+		}
+	}
+	if len(dead) > 0 {
+		if err := s.bounce(tx, q, dlq, spool, now, dead); err != nil {
+			return nil, err
+		}
+	}
+	return live, nil
+}
+
+// bounce moves messages to the dead-letter queue, keeping id, body and age. The count
+// of receives starts anew there for its own redrive policy; the one that receivers see
+// goes on, as SQS counts "across all queues".
+func (s *Service) bounce(tx *db.Tx, q, dlq *queue, spool, now int64, dead []received) error {
+	to := dlq.spool.Load()
+	for _, m := range dead {
+		if _, err := tx.Exec("UPDATE sqs_messages SET spool = ?, visible_at = ?, receives = 0, delayed = 0 WHERE spool = ? AND id = ?", to, now, spool, m.id); err != nil {
+			return err
+		}
+		if _, err := tx.Exec("UPDATE sqs_bodies SET received = received + ?, source = ? WHERE id = ?", m.receives, q.arn, m.id); err != nil {
+			return err
+		}
+	}
+	if err := addTotal(tx, spool, -len(dead)); err != nil {
+		return err
+	}
+	if err := addTotal(tx, to, len(dead)); err != nil {
+		return err
+	}
+	tx.OnCommit(func() {
+		for _, m := range dead {
+			s.log.Warn("message moved to dead-letter queue", "queue", q.name, "dlq", dlq.name, "message", m.uuid, "receives", m.receives)
+		}
+		dlq.gate.wake(len(dead))
+	})
+	return nil
+}
+
+// lease makes messages invisible and counts the receive.
+func (s *Service) lease(tx *db.Tx, spool, now int64, visibility time.Duration, live []received) error {
+	if len(live) == 0 {
+		return nil
+	}
+	ids := make([]int64, len(live))
+	for i := range live {
+		m := &live[i]
+		ids[i] = m.id
+		m.receives++
+		if m.firstAt == 0 {
+			m.firstAt = now
+		}
+	}
+	_, err := tx.Exec(s.sql.lease, padded([]any{now + visibility.Milliseconds(), now, spool}, ids)...)
+	return err
+}
+
+// giveBack undoes a receive whose caller is gone: the messages are visible again at
+// once, and this receive does not count towards the dead-letter queue.
+func (s *Service) giveBack(q *queue, got []received) error {
+	err := s.db.Update(context.Background(), func(tx *db.Tx) error {
+		spool := q.spool.Load()
+		for _, m := range got {
+			if _, err := tx.Exec("UPDATE sqs_messages SET visible_at = ?, receives = receives - 1 WHERE spool = ? AND id = ? AND receives = ?",
+				m.visibleAt, spool, m.id, m.receives); err != nil {
+				return err
+			}
+		}
+		tx.OnCommit(func() {
+			q.inFlight.Add(-int64(len(got)))
+			q.gate.wake(len(got))
+		})
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("give back %d messages to %s: %w", len(got), q.name, err)
+	}
+	return nil
+}
+
+// systemSelection is the set of system attributes asked for; "All" is in it as such.
+func systemSelection(in *sqs.ReceiveMessageInput) (map[string]bool, error) {
+	sel := map[string]bool{}
+	for _, n := range in.AttributeNames {
+		sel[string(n)] = true
+	}
+	for _, n := range in.MessageSystemAttributeNames {
+		sel[string(n)] = true
+	}
+	for n := range sel {
+		switch types.MessageSystemAttributeName(n) {
+		case "All", types.MessageSystemAttributeNameSenderId, types.MessageSystemAttributeNameSentTimestamp,
+			types.MessageSystemAttributeNameApproximateReceiveCount, types.MessageSystemAttributeNameApproximateFirstReceiveTimestamp,
+			types.MessageSystemAttributeNameSequenceNumber, types.MessageSystemAttributeNameMessageDeduplicationId,
+			types.MessageSystemAttributeNameMessageGroupId, types.MessageSystemAttributeNameAWSTraceHeader,
+			types.MessageSystemAttributeNameDeadLetterQueueSourceArn:
+		default:
+			return nil, unknownAttribute(n)
+		}
+	}
+	return sel, nil
+}
+
+// render is a message as it is answered.
+func (s *Service) render(q *queue, m *received, system map[string]bool, names []string) (types.Message, error) {
+	sum := md5Hex(m.body)
+	handle := s.handle(receipt{queue: q.id, message: m.id, receive: uint32(m.receives)})
+	out := types.Message{MessageId: &m.uuid, Body: &m.body, MD5OfBody: &sum, ReceiptHandle: &handle}
+	if len(system) > 0 {
+		out.Attributes = map[string]string{}
+		add := func(name types.MessageSystemAttributeName, v string) {
+			if v != "" && (system["All"] || system[string(name)]) {
+				out.Attributes[string(name)] = v
+			}
+		}
+		add(types.MessageSystemAttributeNameSenderId, m.sender)
+		add(types.MessageSystemAttributeNameSentTimestamp, strconv.FormatInt(m.sentAt, 10))
+		add(types.MessageSystemAttributeNameApproximateReceiveCount, strconv.FormatInt(m.earlier+m.receives, 10))
+		add(types.MessageSystemAttributeNameApproximateFirstReceiveTimestamp, strconv.FormatInt(m.firstAt, 10))
+		add(types.MessageSystemAttributeNameAWSTraceHeader, m.trace.String)
+		add(types.MessageSystemAttributeNameMessageGroupId, m.group.String)
+		add(types.MessageSystemAttributeNameDeadLetterQueueSourceArn, m.source.String)
+	}
+	if len(names) == 0 || !m.attributes.Valid {
+		return out, nil
+	}
+	attrs, err := decodeAttributes(m.attributes.String)
+	if err != nil {
+		return out, fmt.Errorf("message %s: attributes: %w", m.uuid, err)
+	}
+	for name := range attrs {
+		if !selected(names, name) {
+			delete(attrs, name)
+		}
+	}
+	if len(attrs) > 0 {
+		out.MessageAttributes = attrs
+		out.MD5OfMessageAttributes = md5OfAttributes(attrs)
+	}
+	return out, nil
+}
+
+// selected tells whether a message attribute is asked for: by name, by "prefix.*", or
+// by "All" or ".*".
+func selected(names []string, name string) bool {
+	return slices.ContainsFunc(names, func(n string) bool {
+		if n == "All" || n == name {
+			return true
+		}
+		prefix, ok := strings.CutSuffix(n, ".*")
+		return ok && strings.HasPrefix(name, prefix)
+	})
+}

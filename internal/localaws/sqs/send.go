@@ -1,0 +1,176 @@
+package sqs
+
+import (
+	"context"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/service/sqs"
+	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
+
+	"github.com/tintype/tintype/internal/localaws/db"
+	"github.com/tintype/tintype/internal/localaws/wire"
+)
+
+// Outbound is a message that another service of the endpoint sends.
+type Outbound struct {
+	Body       string
+	Attributes map[string]types.MessageAttributeValue
+	Sender     string // reported as SenderId
+}
+
+// outgoing is a message about to be stored.
+type outgoing struct {
+	uuid       string
+	body       string
+	size       int     // body and attributes, bytes
+	attributes *string // encoded
+	sender     string
+	trace      *string
+	group      *string
+	delay      time.Duration
+}
+
+// EnqueueTx stores a message in the same transaction as whatever caused it, and wakes
+// the queue's receivers when that commits. A queue that does not exist is the
+// *wire.Error QueueDoesNotExist; a message that the queue does not take is the error
+// that SendMessage would have answered.
+func (s *Service) EnqueueTx(tx *db.Tx, queueARN string, m Outbound) error {
+	q := s.byARN(queueARN)
+	if q == nil {
+		return errNoQueue()
+	}
+	cfg := q.cfg.Load()
+	out := &outgoing{sender: m.Sender, delay: cfg.delay}
+	if err := out.fill(&m.Body, m.Attributes); err != nil {
+		return err
+	}
+	if err := out.fits(cfg); err != nil {
+		return err
+	}
+	return s.insert(tx, q, []*outgoing{out})
+}
+
+func (s *Service) sendMessage(ctx context.Context, r *wire.Request, in *sqs.SendMessageInput) (*sqs.SendMessageOutput, error) {
+	q, err := s.byURL(in.QueueUrl)
+	if err != nil {
+		return nil, err
+	}
+	m := &submission{
+		body: in.MessageBody, attributes: in.MessageAttributes, system: in.MessageSystemAttributes,
+		dedup: in.MessageDeduplicationId, group: in.MessageGroupId,
+	}
+	if r.Present("DelaySeconds") {
+		m.delay = &in.DelaySeconds
+	}
+	out, err := m.outgoing(q.cfg.Load(), r.Principal)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.db.Update(ctx, func(tx *db.Tx) error { return s.insert(tx, q, []*outgoing{out}) }); err != nil {
+		return nil, err
+	}
+	sum := md5Hex(out.body)
+	return &sqs.SendMessageOutput{
+		MessageId: &out.uuid, MD5OfMessageBody: &sum,
+		MD5OfMessageAttributes:       md5OfAttributes(in.MessageAttributes),
+		MD5OfMessageSystemAttributes: md5OfAttributes(systemAsMessage(in.MessageSystemAttributes)),
+	}, nil
+}
+
+func (s *Service) sendMessageBatch(ctx context.Context, r *wire.Request, in *sqs.SendMessageBatchInput) (*sqs.SendMessageBatchOutput, error) {
+	q, err := s.byURL(in.QueueUrl)
+	if err != nil {
+		return nil, err
+	}
+	if err := checkBatch(len(in.Entries), func(i int) *string { return in.Entries[i].Id }); err != nil {
+		return nil, err
+	}
+	cfg := q.cfg.Load()
+	reply := &sqs.SendMessageBatchOutput{}
+	var out []*outgoing
+	var total int
+	for i := range in.Entries {
+		e := &in.Entries[i]
+		m := &submission{
+			body: e.MessageBody, attributes: e.MessageAttributes, system: e.MessageSystemAttributes,
+			dedup: e.MessageDeduplicationId, group: e.MessageGroupId,
+		}
+		if r.Present(entryMember(i, "DelaySeconds")) {
+			m.delay = &e.DelaySeconds
+		}
+		total += m.size()
+		o, err := m.outgoing(cfg, r.Principal)
+		if err != nil {
+			reply.Failed = append(reply.Failed, failedEntry(e.Id, err))
+			continue
+		}
+		out = append(out, o)
+		sum := md5Hex(o.body)
+		reply.Successful = append(reply.Successful, types.SendMessageBatchResultEntry{
+			Id: e.Id, MessageId: &o.uuid, MD5OfMessageBody: &sum,
+			MD5OfMessageAttributes:       md5OfAttributes(e.MessageAttributes),
+			MD5OfMessageSystemAttributes: md5OfAttributes(systemAsMessage(e.MessageSystemAttributes)),
+		})
+	}
+	if total > maxBatchSize {
+		return nil, batch("BatchRequestTooLong", "Batch requests cannot be longer than %d bytes. You have sent %d bytes.", maxBatchSize, total)
+	}
+	if len(out) > 0 {
+		if err := s.db.Update(ctx, func(tx *db.Tx) error { return s.insert(tx, q, out) }); err != nil {
+			return nil, err
+		}
+	}
+	return reply, nil
+}
+
+// insert stores up to maxEntries messages and wakes receivers once they are durable.
+func (s *Service) insert(tx *db.Tx, q *queue, out []*outgoing) error {
+	if q.deleted.Load() {
+		return errNoQueue()
+	}
+	spool := q.spool.Load()
+	now := time.Now().UnixMilli()
+	args := make([]any, 0, 7*len(out))
+	for _, m := range out {
+		args = append(args, m.uuid, m.body, m.attributes, m.sender, m.trace, m.group)
+	}
+	res, err := tx.Exec(s.sql.insertBodies[len(out)], args...)
+	if err != nil {
+		return err
+	}
+	// One statement by one writer: the ids are consecutive.
+	id, err := res.LastInsertId()
+	if err != nil {
+		return err
+	}
+	id -= int64(len(out)) - 1
+	args = args[:0]
+	visible, first := 0, int64(0)
+	for i, m := range out {
+		at, delayed := now, 0
+		if m.delay > 0 {
+			at, delayed = now+m.delay.Milliseconds(), 1
+			if first == 0 || at < first {
+				first = at
+			}
+		} else {
+			visible++
+		}
+		args = append(args, spool, id+int64(i), at, now, delayed)
+	}
+	if _, err := tx.Exec(s.sql.insertMessages[len(out)], args...); err != nil {
+		return err
+	}
+	if err := addTotal(tx, spool, len(out)); err != nil {
+		return err
+	}
+	tx.OnCommit(func() {
+		if visible > 0 {
+			q.gate.wake(visible)
+		}
+		if first > 0 {
+			q.gate.notice(time.UnixMilli(first))
+		}
+	})
+	return nil
+}
