@@ -120,6 +120,7 @@ func TestValidate(t *testing.T) {
 		{`{"Version":"2024-01-01","Statement":{` + ok + `}}`, "neither 2012-10-17"},
 		{`{"Statement":{` + ok + `},"Extra":1}`, "no such policy element"},
 		{`{"Statement":{` + ok + `}} {}`, "closing brace"},
+		{`{"Statement":{` + ok + `}}}`, "closing brace"},
 		{`{"Statement":{` + ok + `,"Effect":"Deny"}}`, "given twice"},
 		{doc(`{` + ok + `,"effect":"Deny"}`), "no such statement element"},
 		{doc(`{` + ok + `,"NotAction":"sns:x"}`), "exclude each other"},

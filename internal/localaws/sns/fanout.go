@@ -89,14 +89,20 @@ type failure struct{ code, why string }
 // enqueue sends to a queue if its policy lets this topic. A failure is final; an error
 // is the store's.
 func (s *Service) enqueue(tx *db.Tx, topicARN, queueARN string, m QueueMessage) (*failure, error) {
-	if !s.opts.Queues.Allows(queueARN, servicePrincipal, topicARN, s.opts.Account) {
-		return &failure{"AccessDenied", fmt.Sprintf("there is no queue %s, or its policy does not let SNS send to it. A statement such as this one is missing there: "+
+	allowed, err := s.opts.Queues.AllowsTx(tx, queueARN, servicePrincipal, topicARN, s.opts.Account)
+	if err == nil && !allowed {
+		return &failure{"AccessDenied", fmt.Sprintf("the policy of queue %s does not let SNS send to it. A statement such as this one is missing there: "+
 			`{"Effect":"Allow","Principal":{"Service":"sns.amazonaws.com"},"Action":"sqs:SendMessage","Resource":%q,"Condition":{"ArnEquals":{"aws:SourceArn":%q}}}`,
 			queueARN, queueARN, topicARN)}, nil
 	}
-	err := s.opts.Queues.EnqueueTx(tx, queueARN, m)
+	if err == nil {
+		err = s.opts.Queues.EnqueueTx(tx, queueARN, m)
+	}
 	var refused *wire.Error
-	if errors.As(err, &refused) {
+	switch {
+	case errors.Is(err, ErrNoQueue):
+		return &failure{"NonExistentQueue", "there is no queue " + queueARN}, nil
+	case errors.As(err, &refused):
 		return &failure{refused.Code, refused.Message}, nil
 	}
 	return nil, err
@@ -115,7 +121,7 @@ func (s *Service) undeliverable(tx *db.Tx, sub *subscription, body string, why *
 			return sqstypes.MessageAttributeValue{DataType: aws.String("String"), StringValue: aws.String(s)}
 		}
 		failed, err := s.enqueue(tx, sub.topic, queue, QueueMessage{Body: body, Attributes: map[string]sqstypes.MessageAttributeValue{
-			"RequestID": text(newUUID()), "ErrorCode": text(why.code), "ErrorMessage": text(why.why),
+			"RequestID": text(wire.UUID()), "ErrorCode": text(why.code), "ErrorMessage": text(why.why),
 		}})
 		if err != nil {
 			return err
@@ -165,7 +171,7 @@ func queueAttributes(attrs map[string]types.MessageAttributeValue) map[string]sq
 // askToConfirm owes the endpoint of a pending subscription a message with the link.
 func (s *Service) askToConfirm(tx *db.Tx, t *topic, sub *subscription) error {
 	d := &delivery{
-		lane: laneHTTP, subscription: sub.arn, topic: t.arn, endpoint: sub.endpoint, kind: typeConfirmation, messageID: newUUID(),
+		lane: laneHTTP, subscription: sub.arn, topic: t.arn, endpoint: sub.endpoint, kind: typeConfirmation, messageID: wire.UUID(),
 	}
 	if sub.protocol == protocolEmail || sub.protocol == protocolEmailJSON {
 		d.lane, d.sender, d.subject = laneMail, t.displayName(), "AWS Notification - Subscription Confirmation"

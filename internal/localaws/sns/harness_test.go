@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
@@ -49,6 +50,13 @@ type endpoint struct {
 
 // queues gives SNS the queue service, as whoever wires the endpoint does.
 type queues struct{ *sqs.Service }
+
+func (q queues) AllowsTx(_ *db.Tx, queueARN, service, sourceARN, sourceAccount string) (bool, error) {
+	if !q.Exists(queueARN) {
+		return false, fmt.Errorf("%s: %w", queueARN, ErrNoQueue)
+	}
+	return q.Allows(queueARN, service, sourceARN, sourceAccount), nil
+}
 
 func (q queues) EnqueueTx(tx *db.Tx, arn string, m QueueMessage) error {
 	return q.Service.EnqueueTx(tx, arn, sqs.Outbound{Body: m.Body, Attributes: m.Attributes})

@@ -3,6 +3,7 @@ package sns
 import (
 	"encoding/json"
 	"errors"
+	"io"
 	"regexp"
 	"strconv"
 	"strings"
@@ -65,7 +66,7 @@ func (n *notification) body(protocol string) string {
 // check makes a notification of a message, or says what is wrong with it.
 func (s *Service) check(p Publish) (*notification, error) {
 	n := &notification{
-		id: newUUID(), time: s.now(), subject: p.Subject, attrs: p.Attributes, groupID: p.GroupID,
+		id: wire.UUID(), time: s.now(), subject: p.Subject, attrs: p.Attributes, groupID: p.GroupID,
 		bodies: map[string]string{"default": p.Message}, signatures: map[string]string{}, size: len(p.Message),
 	}
 	switch {
@@ -136,7 +137,10 @@ func perProtocol(message string) (map[string]string, error) {
 			bodies[key] = s
 		}
 	}
-	if _, err := dec.Token(); err != nil || dec.More() {
+	if _, err := dec.Token(); err != nil {
+		return nil, invalid("Message Structure - JSON message body failed to parse")
+	}
+	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
 		return nil, invalid("Message Structure - JSON message body failed to parse")
 	}
 	if _, ok := bodies["default"]; !ok {

@@ -14,8 +14,8 @@ package sns
 
 import (
 	"context"
-	"crypto/rand"
 	"database/sql"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -91,15 +91,17 @@ type QueueMessage struct {
 	GroupID    string // MessageGroupId of the publisher; may be empty
 }
 
-// Queues is the queue service as this package needs it.
+// ErrNoQueue is what Queues answers, perhaps wrapped, for a queue that does not exist.
+var ErrNoQueue = errors.New("the queue does not exist")
+
+// Queues is the queue service as this package needs it. All of it happens in the
+// transaction of the publishing, and must not wait for another.
 type Queues interface {
-	// Allows says whether there is such a queue and its policy lets the service send
-	// to it (sqs:SendMessage) on behalf of the source. It is asked inside a
-	// transaction and must not wait for one.
-	Allows(queueARN, service, sourceARN, sourceAccount string) bool
-	// EnqueueTx stores a message in the transaction of the publishing. A *wire.Error
-	// means that the queue does not take this message and that nothing was written;
-	// any other error undoes the publishing.
+	// AllowsTx says whether the queue's policy lets the service send to it
+	// (sqs:SendMessage) on behalf of the source.
+	AllowsTx(tx *db.Tx, queueARN, service, sourceARN, sourceAccount string) (bool, error)
+	// EnqueueTx stores a message. A *wire.Error means that the queue does not take
+	// this message and that nothing was written; any other error undoes the publishing.
 	EnqueueTx(tx *db.Tx, queueARN string, m QueueMessage) error
 }
 
@@ -206,13 +208,4 @@ func forbidden(format string, args ...any) *wire.Error {
 // querier is what the store's transactions and its readers have in common.
 type querier interface {
 	Query(query string, args ...any) (*sql.Rows, error)
-}
-
-// newUUID returns a random UUID (RFC 9562, version 4).
-func newUUID() string {
-	var b [16]byte
-	rand.Read(b[:])
-	b[6] = b[6]&0x0f | 0x40
-	b[8] = b[8]&0x3f | 0x80
-	return fmt.Sprintf("%x-%x-%x-%x-%x", b[:4], b[4:6], b[6:8], b[8:10], b[10:])
 }

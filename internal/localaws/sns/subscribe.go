@@ -39,7 +39,7 @@ func (s *Service) subscribe(ctx context.Context, r *wire.Request, in *sns.Subscr
 		return nil, err
 	}
 	want := &subscription{
-		arn: topicARN + ":" + newUUID(), topic: topicARN, protocol: protocol, endpoint: endpoint, attrs: map[string]string{},
+		arn: topicARN + ":" + wire.UUID(), topic: topicARN, protocol: protocol, endpoint: endpoint, attrs: map[string]string{},
 		principal: s.callerARN(r.Principal), created: s.now().UnixMilli(),
 	}
 	if err := want.setAll(in.Attributes); err != nil {
