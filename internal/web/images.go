@@ -1,0 +1,429 @@
+package web
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/tintype/tintype/internal/fault"
+	"github.com/tintype/tintype/internal/recipe"
+	"github.com/tintype/tintype/internal/store"
+)
+
+// Image is the document of GET /api/images/{id}, of lists and of events.
+type Image struct {
+	ID       string          `json:"id"`
+	Key      string          `json:"key"`  // in the uploads bucket
+	Name     string          `json:"name"` // the file's name: the key's last segment; untrusted
+	Status   recipe.Status   `json:"status"`
+	Recipe   string          `json:"recipe,omitempty"`
+	Params   recipe.Params   `json:"params,omitempty"`
+	Source   ImageSource     `json:"source"`
+	Outputs  []ImageOutput   `json:"outputs"`
+	Error    *recipe.Failure `json:"error,omitempty"`
+	Timings  *ImageTimings   `json:"timings,omitempty"` // absent until there is a result
+	Attempts int             `json:"attempts"`          // 0 until there is a result
+}
+
+// ImageSource is what is known of the original.
+type ImageSource struct {
+	Bytes    int64      `json:"bytes"`
+	ETag     string     `json:"etag,omitempty"`
+	Width    int        `json:"width,omitempty"`  // pixels, after orientation
+	Height   int        `json:"height,omitempty"` // pixels, after orientation
+	Format   string     `json:"format,omitempty"`
+	Modified *time.Time `json:"modified,omitempty"` // when the original was stored
+	URL      string     `json:"url"`
+}
+
+// ImageOutput is one result.
+type ImageOutput struct {
+	Name      string `json:"name"`
+	Key       string `json:"key"` // in the results bucket
+	Width     int    `json:"width"`
+	Height    int    `json:"height"`
+	Format    string `json:"format"`
+	Bytes     int64  `json:"bytes"`
+	ThumbHash string `json:"thumbHash,omitempty"`
+	URL       string `json:"url"`
+}
+
+// ImageTimings are an image's instants and, in milliseconds, durations.
+type ImageTimings struct {
+	recipe.Timings
+	WaitMS  int64 `json:"waitMs"`  // upload to start
+	TotalMS int64 `json:"totalMs"` // upload to finish
+}
+
+// imageOfManifest is the document of a finished image.
+func imageOfManifest(m *recipe.Manifest) *Image {
+	img := &Image{
+		ID: m.ID, Key: m.Source.Key, Name: baseName(m.Source.Key), Status: m.Status, Recipe: m.Recipe, Params: m.Params,
+		Source: ImageSource{
+			Bytes: m.Source.Bytes, ETag: m.Source.ETag, Width: m.Source.Width, Height: m.Source.Height,
+			Format: m.Source.Format, URL: imageURL(m.ID) + "/original",
+		},
+		Outputs: make([]ImageOutput, 0, len(m.Outputs)),
+		Error:   m.Error,
+		Timings: &ImageTimings{
+			Timings: m.Timings,
+			WaitMS:  max(0, m.Timings.Started.Sub(m.Timings.Uploaded).Milliseconds()),
+			TotalMS: max(0, m.Timings.Finished.Sub(m.Timings.Uploaded).Milliseconds()),
+		},
+		Attempts: m.Attempts,
+	}
+	for _, o := range m.Outputs {
+		img.Outputs = append(img.Outputs, ImageOutput{
+			Name: o.Name, Key: o.Key, Width: o.Width, Height: o.Height, Format: o.Format, Bytes: o.Bytes, ThumbHash: o.ThumbHash,
+			URL: imageURL(m.ID) + "/outputs/" + url.PathEscape(o.Name),
+		})
+	}
+	return img
+}
+
+// queuedImage is the document of an image that has no result for its present source yet.
+func queuedImage(info store.SourceInfo, job *recipe.Job) *Image {
+	img := &Image{
+		ID: info.ID, Key: info.Key, Name: baseName(info.Key), Status: recipe.Queued,
+		Recipe: job.Recipe, Params: job.Params,
+		Source:  ImageSource{Bytes: info.Size, ETag: info.ETag, URL: imageURL(info.ID) + "/original"},
+		Outputs: []ImageOutput{},
+	}
+	if !info.LastModified.IsZero() {
+		img.Source.Modified = &info.LastModified
+	}
+	return img
+}
+
+func imageURL(id string) string { return "/api/images/" + url.PathEscape(id) }
+
+func baseName(key string) string {
+	return key[strings.LastIndexByte(strings.TrimRight(key, "/"), '/')+1:]
+}
+
+// lookUp tells where an image stands from its original and its manifest.
+//
+// A manifest counts only if it is about this original and this recipe; otherwise the
+// original was overwritten or sent again, and the image waits. Recipe and params stand in
+// the original's metadata, which a listing does not show: it is asked for only where
+// there is no manifest, or where the original is newer than the event that led to it.
+func (s *Server) lookUp(ctx context.Context, info store.SourceInfo) (*Image, error) {
+	m, _, err := s.o.Store.Manifest(ctx, info.ID)
+	switch {
+	case errors.Is(err, store.ErrNotFound), errors.Is(err, store.ErrUnreadable):
+		m = nil
+	case err != nil:
+		return nil, err
+	}
+	current := m != nil && m.Source.ETag == info.ETag && m.Source.Key == info.Key
+	// S3 tells modification times in seconds.
+	if current && !info.LastModified.Truncate(time.Second).After(m.Timings.Uploaded) {
+		return s.finishedImage(m, info), nil
+	}
+	src, err := s.o.Store.Stat(ctx, info.Key)
+	if err != nil {
+		return nil, err
+	}
+	if current && s.sameJob(m, src) {
+		return s.finishedImage(m, info), nil
+	}
+	job, err := s.o.Recipes.Resolve(src.Recipe, src.Params)
+	if err != nil {
+		job = &recipe.Job{Recipe: src.Recipe} // the worker will say what is wrong with it
+	}
+	return queuedImage(info, job), nil
+}
+
+func (s *Server) finishedImage(m *recipe.Manifest, info store.SourceInfo) *Image {
+	img := imageOfManifest(m)
+	img.Source.Modified = &info.LastModified
+	return img
+}
+
+// sameJob reports whether a manifest is about the recipe and params that an original asks for.
+func (s *Server) sameJob(m *recipe.Manifest, src *store.Source) bool {
+	hash := ""
+	if src.MetaErr == nil {
+		if job, err := s.o.Recipes.Resolve(src.Recipe, src.Params); err == nil {
+			hash = job.Hash
+		}
+	}
+	if m.RecipeHash != "" || m.Error == nil {
+		return m.RecipeHash == hash
+	}
+	// A failure that came before the recipe was looked at would come again with any recipe.
+	badJob := m.Error.Code == fault.CodeUnknownRecipe || m.Error.Code == fault.CodeBadParameter
+	return !badJob || hash == ""
+}
+
+// imageID is the id in the path, if it is one.
+func imageID(r *http.Request) (string, error) {
+	id := r.PathValue("id")
+	if !store.ValidID(id) {
+		return "", refuse(fault.CodeNotFound, "", "There is no such image.")
+	}
+	return id, nil
+}
+
+func (s *Server) handleImage(w http.ResponseWriter, r *http.Request) {
+	id, err := imageID(r)
+	if err != nil {
+		s.fail(w, r, err)
+		return
+	}
+	info, err := s.o.Store.KeyOf(r.Context(), id)
+	if err != nil {
+		s.fail(w, r, err)
+		return
+	}
+	img, err := s.lookUp(r.Context(), info)
+	if err != nil {
+		s.fail(w, r, err)
+		return
+	}
+	s.writeJSON(w, r, http.StatusOK, img)
+}
+
+const (
+	defaultPage = 24
+	maxPage     = 100
+	// lookUps is how many images of a page are looked up at once.
+	lookUps = 16
+	// maxScan bounds the listings that one request with a status filter may cost.
+	maxScan = 20
+)
+
+// imageList is the answer of GET /api/images. Next is the cursor of the page that
+// follows, empty after the last; with a status filter a page may be short and still
+// have a next.
+type imageList struct {
+	Images []*Image `json:"images"`
+	Next   string   `json:"next"`
+}
+
+func (s *Server) handleList(w http.ResponseWriter, r *http.Request) {
+	q := r.URL.Query()
+	limit := defaultPage
+	if v := q.Get("limit"); v != "" {
+		n, err := strconv.Atoi(v)
+		if err != nil || n < 1 || n > maxPage {
+			s.fail(w, r, refuse(fault.CodeBadRequest, "", "limit must be a number from 1 to %d, not %.40q.", maxPage, v))
+			return
+		}
+		limit = n
+	}
+	status := recipe.Status(q.Get("status"))
+	if all := []recipe.Status{"", recipe.Queued, recipe.Processing, recipe.Done, recipe.Failed}; !slices.Contains(all, status) {
+		s.fail(w, r, refuse(fault.CodeBadRequest, "", "status must be queued, processing, done or failed, not %.40q.", string(status)))
+		return
+	}
+	list, err := s.list(r.Context(), q.Get("cursor"), limit, status)
+	if err != nil {
+		s.fail(w, r, err)
+		return
+	}
+	s.writeJSON(w, r, http.StatusOK, list)
+}
+
+// list reads one page of images, newest first.
+func (s *Server) list(ctx context.Context, cursor string, limit int, status recipe.Status) (*imageList, error) {
+	list := &imageList{Images: []*Image{}, Next: cursor}
+	for range maxScan {
+		infos, next, err := s.o.Store.List(ctx, list.Next, limit-len(list.Images))
+		if err != nil {
+			return nil, err
+		}
+		images, err := s.lookUpAll(ctx, infos)
+		if err != nil {
+			return nil, err
+		}
+		for _, img := range images {
+			if img != nil && (status == "" || img.Status == status) {
+				list.Images = append(list.Images, img)
+			}
+		}
+		list.Next = next
+		if next == "" || len(list.Images) >= limit {
+			break
+		}
+	}
+	return list, nil
+}
+
+// lookUpAll looks up a page's images side by side. One that was deleted since it was listed is nil.
+func (s *Server) lookUpAll(ctx context.Context, infos []store.SourceInfo) ([]*Image, error) {
+	images := make([]*Image, len(infos))
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(lookUps)
+	for i, info := range infos {
+		g.Go(func() error {
+			img, err := s.lookUp(ctx, info)
+			if errors.Is(err, store.ErrNotFound) {
+				return nil
+			}
+			images[i] = img
+			return err
+		})
+	}
+	return images, g.Wait()
+}
+
+func (s *Server) handleOriginal(w http.ResponseWriter, r *http.Request) {
+	id, err := imageID(r)
+	if err != nil {
+		s.fail(w, r, err)
+		return
+	}
+	info, err := s.o.Store.KeyOf(r.Context(), id)
+	if err != nil {
+		s.fail(w, r, err)
+		return
+	}
+	s.redirect(w, r, store.Uploads, info.Key, baseName(info.Key))
+}
+
+func (s *Server) handleOutput(w http.ResponseWriter, r *http.Request) {
+	id, err := imageID(r)
+	if err != nil {
+		s.fail(w, r, err)
+		return
+	}
+	m, _, err := s.o.Store.Manifest(r.Context(), id)
+	if err != nil {
+		s.fail(w, r, err)
+		return
+	}
+	i := slices.IndexFunc(m.Outputs, func(o recipe.Result) bool { return o.Name == r.PathValue("name") })
+	if i < 0 {
+		s.fail(w, r, refuse(fault.CodeNotFound, "", "This image has no output of that name."))
+		return
+	}
+	key := m.Outputs[i].Key
+	name := strings.TrimSuffix(baseName(m.Source.Key), extension(baseName(m.Source.Key))) + "-" + baseName(key)
+	s.redirect(w, r, store.Results, key, name)
+}
+
+// extension is a file name's, dot included, or "".
+func extension(name string) string {
+	if i := strings.LastIndexByte(name, '.'); i > 0 {
+		return name[i:]
+	}
+	return ""
+}
+
+// redirect sends the browser to S3 for an object; with ?download it saves it as name.
+func (s *Server) redirect(w http.ResponseWriter, r *http.Request, bucket store.Which, key, name string) {
+	if !r.URL.Query().Has("download") {
+		name = ""
+	}
+	to, err := s.o.Store.PresignGet(r.Context(), bucket, key, name)
+	if err != nil {
+		s.fail(w, r, err)
+		return
+	}
+	// The page asks with ?v=…, which changes with the content: then the address, which is
+	// valid for longer than this, may be kept, and with it the picture in the browser's cache.
+	if r.URL.Query().Has("v") {
+		w.Header().Set("Cache-Control", "private, max-age=60")
+	} else {
+		w.Header().Set("Cache-Control", "no-store")
+	}
+	w.Header().Set("Location", to)
+	w.WriteHeader(http.StatusFound)
+}
+
+func (s *Server) handleDelete(w http.ResponseWriter, r *http.Request) {
+	id, err := imageID(r)
+	if err != nil {
+		s.fail(w, r, err)
+		return
+	}
+	if err := s.o.Store.Delete(r.Context(), id); err != nil {
+		s.fail(w, r, err)
+		return
+	}
+	s.log.Info("image deleted", "image", id)
+	s.hub.publishDeleted(id)
+	w.WriteHeader(http.StatusNoContent)
+}
+
+// handleRetry sends an image through the pipeline again, with the recipe it had or
+// with another one.
+func (s *Server) handleRetry(w http.ResponseWriter, r *http.Request) {
+	id, err := imageID(r)
+	if err != nil {
+		s.fail(w, r, err)
+		return
+	}
+	var in struct {
+		Recipe string            `json:"recipe"`
+		Params map[string]scalar `json:"params"`
+	}
+	if err := decodeJSON(w, r, &in, true); err != nil {
+		s.fail(w, r, err)
+		return
+	}
+	info, err := s.o.Store.KeyOf(r.Context(), id)
+	if err != nil {
+		s.fail(w, r, err)
+		return
+	}
+	src, err := s.o.Store.Stat(r.Context(), info.Key)
+	if err != nil {
+		s.fail(w, r, err)
+		return
+	}
+	name, params := in.Recipe, rawParams(in.Params)
+	if name == "" && params == nil {
+		name, params = src.Recipe, src.Params
+	} else if name == "" {
+		name = src.Recipe
+	}
+	if src.MetaErr != nil && params == nil {
+		s.fail(w, r, src.MetaErr)
+		return
+	}
+	job, err := s.o.Recipes.Resolve(name, params)
+	if err != nil {
+		s.fail(w, r, err)
+		return
+	}
+	if params == nil {
+		params = map[string]string{} // the store would keep the old ones
+	}
+	since := s.hub.position()
+	if s.notifier != nil {
+		s.notifier.forget(id)
+	}
+	if err := s.o.Store.Touch(r.Context(), id, job.Recipe, params); err != nil {
+		s.fail(w, r, err)
+		return
+	}
+	s.log.Info("image sent through again", "image", id, "recipe", job.Recipe)
+	img := queuedImage(info, job)
+	s.announce(img, since)
+	s.writeAccepted(w, r, img)
+}
+
+// announce tells the listeners that an image waits for a worker.
+func (s *Server) announce(img *Image, since uint64) {
+	if err := s.hub.publishQueued(img, since); err != nil {
+		s.log.Error("event cannot be sent", "image", img.ID, "err", err)
+	}
+}
+
+// writeAccepted answers that an image waits for a worker.
+func (s *Server) writeAccepted(w http.ResponseWriter, r *http.Request, img *Image) {
+	w.Header().Set("Location", imageURL(img.ID))
+	s.writeJSON(w, r, http.StatusAccepted, struct {
+		ID     string        `json:"id"`
+		Status recipe.Status `json:"status"`
+	}{img.ID, img.Status})
+}

@@ -1,0 +1,474 @@
+package web
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	mathrand "math/rand/v2"
+	"net"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/aws/arn"
+	"github.com/aws/aws-sdk-go-v2/service/sns"
+	snstypes "github.com/aws/aws-sdk-go-v2/service/sns/types"
+	"github.com/aws/aws-sdk-go-v2/service/sqs"
+	sqstypes "github.com/aws/aws-sdk-go-v2/service/sqs/types"
+	"github.com/aws/smithy-go"
+
+	"github.com/tintype/tintype/internal/event"
+)
+
+const (
+	// queueNameMax is the longest queue name SQS allows.
+	queueNameMax = 80
+	// heartbeatTag carries the Unix second at which a queue's owner was last alive.
+	heartbeatTag = "tintype-heartbeat"
+	// queueRetention is how long completions wait while this instance cannot receive.
+	// After that it cannot know what it missed and tells its listeners to load again.
+	queueRetention = time.Hour
+	// receiveWait is the long poll; receiveTimeout bounds a call that hangs.
+	receiveWait    = 20 * time.Second
+	receiveTimeout = receiveWait + 15*time.Second
+	// callTimeout bounds every other call.
+	callTimeout = 15 * time.Second
+	// cleanUpTimeout bounds unsubscribing and deleting the queue at stop.
+	cleanUpTimeout = 5 * time.Second
+
+	backoffMin = 200 * time.Millisecond
+	backoffMax = 15 * time.Second
+)
+
+// NotifierOptions say where completion messages come from.
+type NotifierOptions struct {
+	SQS *sqs.Client
+	SNS *sns.Client
+	// TopicARN is the topic processingnotification.
+	TopicARN string
+	// QueuePrefix begins the name of every web instance's queue; default "tintype-web-".
+	// Instances with the same prefix sweep each other's queues after a death.
+	QueuePrefix string
+	// Host goes into the queue's name, for the operator; default "host".
+	Host string
+	// Heartbeat is how often the queue's heartbeat tag and its subscription are seen to; default 1 minute.
+	Heartbeat time.Duration
+	// DeadAfter is the age of a heartbeat from which a queue's owner counts as dead; default 5 minutes.
+	DeadAfter time.Duration
+	// SweepEvery is how often dead owners' queues are looked for, besides at start; default 3 minutes.
+	SweepEvery time.Duration
+	Logger     *slog.Logger
+}
+
+// Notifier hears of finished images: it owns one SQS queue, subscribed to
+// processingnotification, for as long as it runs.
+//
+// Every web instance has a queue of its own, because every one of them must hear of
+// every image: the browser that waits may be connected to any. The queue is made at
+// start, deleted at stop, and swept by other instances when its owner has died
+// without stopping.
+type Notifier struct {
+	o       NotifierOptions
+	log     *slog.Logger
+	metrics *metrics
+	deliver func(event.Completion)
+	missed  func()
+	seen    *recent
+
+	mu    sync.Mutex
+	state error // why completions cannot be received now; nil while they can
+	queue ownQueue
+}
+
+// ownQueue is the queue this instance receives from.
+type ownQueue struct {
+	url, arn, subscription string
+}
+
+var errNotStarted = errors.New("the queue for completion messages has not been made yet")
+
+// newNotifier makes a Notifier. deliver is called for every completion once, missed
+// when completions may have been lost; both from the goroutine of run.
+func newNotifier(o NotifierOptions, m *metrics, deliver func(event.Completion), missed func()) (*Notifier, error) {
+	if o.SQS == nil || o.SNS == nil {
+		return nil, errors.New("web: NotifierOptions needs an SQS and an SNS client")
+	}
+	if _, err := arn.Parse(o.TopicARN); err != nil {
+		return nil, fmt.Errorf("web: topic ARN %q: %w", o.TopicARN, err)
+	}
+	if o.QueuePrefix == "" {
+		o.QueuePrefix = "tintype-web-"
+	}
+	if len(o.QueuePrefix) > queueNameMax-10 {
+		return nil, fmt.Errorf("web: queue prefix %q is longer than %d characters", o.QueuePrefix, queueNameMax-10)
+	}
+	if o.Host == "" {
+		o.Host = "host"
+	}
+	if o.Heartbeat <= 0 {
+		o.Heartbeat = time.Minute
+	}
+	if o.DeadAfter <= 0 {
+		o.DeadAfter = 5 * time.Minute
+	}
+	if o.DeadAfter < 2*o.Heartbeat {
+		return nil, fmt.Errorf("web: DeadAfter (%v) must be at least twice Heartbeat (%v), or a slow call would cost a live instance its queue", o.DeadAfter, o.Heartbeat)
+	}
+	if o.SweepEvery <= 0 {
+		o.SweepEvery = 3 * time.Minute
+	}
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	return &Notifier{o: o, log: o.Logger, metrics: m, deliver: deliver, missed: missed, seen: newRecent(4096), state: errNotStarted}, nil
+}
+
+// State is nil while completions can be received, and otherwise says why not.
+func (n *Notifier) State() error {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.state
+}
+
+func (n *Notifier) setState(err error) {
+	n.mu.Lock()
+	was := n.state
+	n.state = err
+	n.mu.Unlock()
+	switch {
+	case err != nil && was == nil:
+		n.log.Warn("completion messages cannot be received; trying again", "err", err)
+	case err == nil && was != nil:
+		n.log.Info("receiving completion messages", "queue", n.own().url)
+	}
+}
+
+func (n *Notifier) own() ownQueue {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.queue
+}
+
+func (n *Notifier) setOwn(q ownQueue) {
+	n.mu.Lock()
+	n.queue = q
+	n.mu.Unlock()
+}
+
+// forget makes an image's next completion count as new, even if the same one was
+// delivered before: a retry that changes nothing is announced with the same id.
+func (n *Notifier) forget(imageID string) { n.seen.forget(imageID) }
+
+// run receives until ctx is done and then unsubscribes and deletes the queue.
+// Nothing that goes wrong with the endpoint ends it.
+func (n *Notifier) run(ctx context.Context) {
+	defer n.cleanUp(ctx)
+	var wait time.Duration // the backoff before the next try
+	first := true
+	for ctx.Err() == nil {
+		err := n.open(ctx)
+		if err == nil {
+			if !first {
+				n.missed() // whatever was announced between the old queue and this one
+			}
+			first = false
+			wait = 0
+			n.metrics.recreated.add("")
+			err = n.serve(ctx)
+		}
+		if ctx.Err() != nil {
+			return
+		}
+		n.setState(err)
+		if err := n.leave(ctx); err != nil { // what is left of the queue: its subscription at least
+			n.log.Info("could not remove what is left of the completion queue; the sweep will", "err", err)
+		}
+		wait = backOff(wait)
+		pause(ctx, wait)
+	}
+}
+
+// open makes this instance's queue and subscribes it. After an error the caller discards
+// what there is of it.
+func (n *Notifier) open(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	// A fresh name each time: SQS refuses a deleted queue's name for 60 seconds.
+	name := queueName(n.o.QueuePrefix, n.o.Host)
+	made, err := n.o.SQS.CreateQueue(ctx, &sqs.CreateQueueInput{
+		QueueName: &name,
+		Attributes: map[string]string{
+			"MessageRetentionPeriod":        strconv.Itoa(int(queueRetention / time.Second)),
+			"ReceiveMessageWaitTimeSeconds": strconv.Itoa(int(receiveWait / time.Second)),
+		},
+		Tags: map[string]string{heartbeatTag: strconv.FormatInt(time.Now().Unix(), 10)},
+	})
+	if err != nil {
+		return fmt.Errorf("create queue %s: %w", name, err)
+	}
+	q := ownQueue{url: aws.ToString(made.QueueUrl)}
+	n.setOwn(q) // known from here on, so that cleanUp finds it whatever happens next
+	attrs, err := n.o.SQS.GetQueueAttributes(ctx, &sqs.GetQueueAttributesInput{
+		QueueUrl: &q.url, AttributeNames: []sqstypes.QueueAttributeName{sqstypes.QueueAttributeNameQueueArn},
+	})
+	if err != nil {
+		return fmt.Errorf("read ARN of queue %s: %w", name, err)
+	}
+	q.arn = attrs.Attributes[string(sqstypes.QueueAttributeNameQueueArn)]
+	if q.arn == "" {
+		return fmt.Errorf("read ARN of queue %s: the endpoint answered none", name)
+	}
+	n.setOwn(q)
+	policy, err := queuePolicy(q.arn, n.o.TopicARN)
+	if err != nil {
+		return err
+	}
+	if _, err := n.o.SQS.SetQueueAttributes(ctx, &sqs.SetQueueAttributesInput{
+		QueueUrl: &q.url, Attributes: map[string]string{"Policy": policy},
+	}); err != nil {
+		return fmt.Errorf("set policy of queue %s: %w", name, err)
+	}
+	return n.subscribe(ctx)
+}
+
+// subscribe subscribes the own queue to the topic; it changes nothing where that is so already.
+func (n *Notifier) subscribe(ctx context.Context) error {
+	q := n.own()
+	sub, err := n.o.SNS.Subscribe(ctx, &sns.SubscribeInput{
+		TopicArn: &n.o.TopicARN, Protocol: aws.String("sqs"), Endpoint: &q.arn,
+		Attributes:            map[string]string{"RawMessageDelivery": "true"},
+		ReturnSubscriptionArn: true,
+	})
+	if err != nil {
+		return fmt.Errorf("subscribe %s to %s: %w", q.arn, n.o.TopicARN, err)
+	}
+	q.subscription = aws.ToString(sub.SubscriptionArn)
+	n.setOwn(q)
+	return nil
+}
+
+// serve receives from the own queue until it is gone or ctx is done. Other errors it
+// rides out.
+func (n *Notifier) serve(ctx context.Context) error {
+	n.setState(nil)
+	lastGood := time.Now()
+	beat := time.Now().Add(n.o.Heartbeat)
+	var wait time.Duration
+	for ctx.Err() == nil {
+		if !time.Now().Before(beat) {
+			err := n.keepAlive(ctx)
+			if isQueueGone(err) {
+				return err
+			}
+			if err != nil && ctx.Err() == nil {
+				n.log.Warn("heartbeat of the completion queue failed", "queue", n.own().url, "err", err)
+			}
+			beat = time.Now().Add(n.o.Heartbeat)
+		}
+		// A long poll that outlasted the heartbeat would let it lapse.
+		err := n.receive(ctx, min(receiveWait, max(time.Second, time.Until(beat))))
+		switch {
+		case ctx.Err() != nil:
+			return nil
+		case isQueueGone(err):
+			return err
+		case err != nil:
+			n.setState(err)
+			wait = backOff(wait)
+			pause(ctx, wait)
+		default:
+			if time.Since(lastGood) > queueRetention {
+				n.missed()
+			}
+			lastGood, wait = time.Now(), 0
+			n.setState(nil)
+		}
+	}
+	return nil
+}
+
+// receive takes what is in the queue, delivers it and deletes it.
+func (n *Notifier) receive(ctx context.Context, wait time.Duration) error {
+	q := n.own()
+	callCtx, cancel := context.WithTimeout(ctx, receiveTimeout)
+	defer cancel()
+	got, err := n.o.SQS.ReceiveMessage(callCtx, &sqs.ReceiveMessageInput{
+		QueueUrl: &q.url, MaxNumberOfMessages: 10, WaitTimeSeconds: int32(wait / time.Second),
+	})
+	if err != nil {
+		return fmt.Errorf("receive completions: %w", err)
+	}
+	if len(got.Messages) == 0 {
+		return nil
+	}
+	done := make([]sqstypes.DeleteMessageBatchRequestEntry, 0, len(got.Messages))
+	for i, m := range got.Messages {
+		n.handle(m)
+		done = append(done, sqstypes.DeleteMessageBatchRequestEntry{Id: aws.String(strconv.Itoa(i)), ReceiptHandle: m.ReceiptHandle})
+	}
+	deleted, err := n.o.SQS.DeleteMessageBatch(callCtx, &sqs.DeleteMessageBatchInput{QueueUrl: &q.url, Entries: done})
+	if err != nil {
+		return fmt.Errorf("delete received completions: %w", err)
+	}
+	if len(deleted.Failed) > 0 {
+		// They come again after their visibility timeout and are then known repeats.
+		n.log.Warn("received completions could not be deleted", "count", len(deleted.Failed), "reason", aws.ToString(deleted.Failed[0].Message))
+	}
+	return nil
+}
+
+// handle delivers one message, unless it is a repeat or no completion at all.
+func (n *Notifier) handle(m sqstypes.Message) {
+	c, err := event.DecodeCompletion([]byte(aws.ToString(m.Body)))
+	if err != nil {
+		n.metrics.junk.add("")
+		n.log.Info("message in the completion queue is no completion; dropped", "message", aws.ToString(m.MessageId), "err", err)
+		return
+	}
+	if !n.seen.add(c.ID, c.ImageID) {
+		n.metrics.repeats.add("")
+		return
+	}
+	n.deliver(c)
+}
+
+// keepAlive renews the heartbeat tag and, where it has vanished, the subscription.
+func (n *Notifier) keepAlive(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	q := n.own()
+	if _, err := n.o.SQS.TagQueue(ctx, &sqs.TagQueueInput{
+		QueueUrl: &q.url, Tags: map[string]string{heartbeatTag: strconv.FormatInt(time.Now().Unix(), 10)},
+	}); err != nil {
+		return fmt.Errorf("tag queue: %w", err)
+	}
+	_, err := n.o.SNS.GetSubscriptionAttributes(ctx, &sns.GetSubscriptionAttributesInput{SubscriptionArn: &q.subscription})
+	var gone *snstypes.NotFoundException
+	if !errors.As(err, &gone) {
+		return err
+	}
+	if err := n.subscribe(ctx); err != nil {
+		return err
+	}
+	n.log.Warn("the subscription of the completion queue had vanished; subscribed again", "queue", q.url)
+	n.missed()
+	return nil
+}
+
+// cleanUp unsubscribes and deletes the own queue after ctx is done, within cleanUpTimeout.
+func (n *Notifier) cleanUp(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanUpTimeout)
+	defer cancel()
+	q := n.own()
+	n.mu.Lock()
+	n.state = errors.New("stopped")
+	n.mu.Unlock()
+	if err := n.discard(ctx); err != nil {
+		n.log.Warn("could not remove the completion queue; another web instance will", "queue", q.url, "err", err)
+		return
+	}
+	n.log.Info("completion queue removed", "queue", q.url)
+}
+
+// leave is discard with a time-out of its own.
+func (n *Notifier) leave(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	return n.discard(ctx)
+}
+
+// discard unsubscribes and deletes the own queue, if there is one.
+func (n *Notifier) discard(ctx context.Context) error {
+	q := n.own()
+	n.setOwn(ownQueue{})
+	return removeQueue(ctx, n.o.SQS, n.o.SNS, q.url, q.subscription)
+}
+
+// removeQueue unsubscribes and deletes a queue; what is gone already is fine, and so is an empty name.
+func removeQueue(ctx context.Context, sqsClient *sqs.Client, snsClient *sns.Client, url, subscription string) error {
+	var errs []error
+	// The subscription first: the other way round SNS would deliver into nothing.
+	if subscription != "" {
+		_, err := snsClient.Unsubscribe(ctx, &sns.UnsubscribeInput{SubscriptionArn: &subscription})
+		var gone *snstypes.NotFoundException
+		if err != nil && !errors.As(err, &gone) {
+			errs = append(errs, fmt.Errorf("unsubscribe %s: %w", subscription, err))
+		}
+	}
+	if url != "" {
+		_, err := sqsClient.DeleteQueue(ctx, &sqs.DeleteQueueInput{QueueUrl: &url})
+		if err != nil && !isQueueGone(err) {
+			errs = append(errs, fmt.Errorf("delete queue %s: %w", url, err))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// queuePolicy lets SNS deliver from one topic into one queue.
+// Format: https://docs.aws.amazon.com/sns/latest/dg/subscribe-sqs-queue-to-sns-topic.html
+func queuePolicy(queueARN, topicARN string) (string, error) {
+	p := map[string]any{
+		"Version": "2012-10-17",
+		"Statement": []any{map[string]any{
+			"Effect":    "Allow",
+			"Principal": map[string]any{"Service": "sns.amazonaws.com"},
+			"Action":    "sqs:SendMessage",
+			"Resource":  queueARN,
+			"Condition": map[string]any{"ArnEquals": map[string]any{"aws:SourceArn": topicARN}},
+		}},
+	}
+	b, err := json.Marshal(p)
+	if err != nil {
+		return "", fmt.Errorf("encode queue policy: %w", err)
+	}
+	return string(b), nil
+}
+
+// queueName is <prefix><host>-<8 random>, within the characters and the length SQS allows.
+func queueName(prefix, host string) string {
+	suffix := "-" + strings.ToLower(rand.Text()[:8])
+	clean := strings.Map(func(r rune) rune {
+		if r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || r == '-' || r == '_' {
+			return r
+		}
+		return '-'
+	}, host)
+	return prefix + clean[:min(len(clean), queueNameMax-len(prefix)-len(suffix))] + suffix
+}
+
+// isQueueGone reports that a queue does not exist. Endpoints differ in the code: the
+// query protocol's legacy name is still answered by many.
+func isQueueGone(err error) bool {
+	var gone *sqstypes.QueueDoesNotExist
+	if errors.As(err, &gone) {
+		return true
+	}
+	var api smithy.APIError
+	return errors.As(err, &api) && (api.ErrorCode() == "AWS.SimpleQueueService.NonExistentQueue" || api.ErrorCode() == "QueueDoesNotExist")
+}
+
+// isTransient reports an error of the network or a time-out: worth trying again.
+func isTransient(err error) bool {
+	var ne net.Error
+	return errors.As(err, &ne) || errors.Is(err, context.DeadlineExceeded)
+}
+
+// backOff doubles the wait between tries, from backoffMin to backoffMax.
+func backOff(last time.Duration) time.Duration {
+	return min(max(2*last, backoffMin), backoffMax)
+}
+
+// pause waits d, less up to a quarter so that instances do not move in step, or until ctx is done.
+func pause(ctx context.Context, d time.Duration) {
+	t := time.NewTimer(d - mathrand.N(d/4+1))
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+	case <-t.C:
+	}
+}

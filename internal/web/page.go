@@ -1,0 +1,272 @@
+package web
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"embed"
+	"encoding/hex"
+	"fmt"
+	"html/template"
+	"io/fs"
+	"maps"
+	"mime"
+	"net/http"
+	"path"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/tintype/tintype/internal/recipe"
+	"github.com/tintype/tintype/internal/store"
+)
+
+//go:embed page
+var pageFiles embed.FS
+
+// page is the embedded page: a template and static files, read once.
+type page struct {
+	shell  *template.Template
+	static map[string]staticFile
+}
+
+type staticFile struct {
+	body        []byte
+	contentType string
+	etag        string
+}
+
+// staticTypes are written out, because the system's own table may lack or misname them.
+var staticTypes = map[string]string{
+	".css": "text/css; charset=utf-8", ".js": "text/javascript; charset=utf-8", ".svg": "image/svg+xml",
+}
+
+func newPage() (*page, error) {
+	shell, err := template.New("page.html").Funcs(template.FuncMap{
+		// step makes about a hundred stops of a range.
+		"step": func(low, high float64) float64 { return (high - low) / 100 },
+	}).ParseFS(pageFiles, "page/page.html")
+	if err != nil {
+		return nil, fmt.Errorf("page template: %w", err)
+	}
+	p := &page{shell: shell, static: map[string]staticFile{}}
+	err = fs.WalkDir(pageFiles, "page/static", func(name string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		body, err := pageFiles.ReadFile(name)
+		if err != nil {
+			return err
+		}
+		t := staticTypes[path.Ext(name)]
+		if t == "" {
+			t = mime.TypeByExtension(path.Ext(name))
+		}
+		sum := sha256.Sum256(body)
+		p.static[path.Base(name)] = staticFile{body, t, `"` + hex.EncodeToString(sum[:12]) + `"`}
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("static files: %w", err)
+	}
+	return p, nil
+}
+
+func (s *Server) handleStatic(w http.ResponseWriter, r *http.Request) {
+	f, ok := s.page.static[r.PathValue("file")]
+	if !ok {
+		s.fail(w, r, store.ErrNotFound)
+		return
+	}
+	h := w.Header()
+	h.Set("Content-Type", f.contentType)
+	// Modules name each other without a version: ask each time, and be told it is the same.
+	h.Set("Cache-Control", "no-cache")
+	h.Set("ETag", f.etag)
+	http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(f.body))
+}
+
+// swatch is a colour offered beside the colour input; Class gives it its colour in page.css.
+type swatch struct{ Class, Name, Value string }
+
+var swatches = []swatch{
+	{"orange", "Orange", "#ff8800"}, {"red", "Red", "#d7263d"}, {"rose", "Rose", "#e56399"}, {"violet", "Violet", "#7a4fd0"},
+	{"blue", "Blue", "#3366ff"}, {"teal", "Teal", "#0f9d8f"}, {"green", "Green", "#4f9d2f"}, {"sepia", "Sepia", "#8a5a2b"},
+}
+
+// pageData is what the template shows.
+type pageData struct {
+	Mode, Version, Default, Accept, MaxBytes string
+
+	Recipes   []recipe.Recipe
+	Swatches  []swatch
+	Images    []card
+	Blank     card     // the card that scripts fill
+	Waiting   bool     // some image is not finished: without scripts the page loads itself again
+	ListError bool     // the images cannot be listed
+	Problem   *problem // why an upload by form was refused
+}
+
+// card is one image as the gallery shows it.
+type card struct {
+	ID, Name, Label, Detail, Why string
+	Status                       recipe.Status
+	Open, Thumb, Alt             string // addresses of the large picture and the tile, and what the tile shows
+	Links                        []cardLink
+}
+
+type cardLink struct{ URL, Name, Title string }
+
+// labels are the words for a status; gallery.js has the same.
+var labels = map[recipe.Status]string{
+	recipe.Queued: "waiting", recipe.Processing: "in work", recipe.Done: "done", recipe.Failed: "failed",
+}
+
+// shownFormats are what browsers display.
+var shownFormats = []string{"jpeg", "png", "webp", "gif", "avif"}
+
+// newCard makes a card of a document, as gallery.js does.
+func newCard(img *Image) card {
+	c := card{ID: img.ID, Name: img.Name, Status: img.Status, Label: labels[img.Status]}
+	detail := []string{}
+	if img.Recipe != "" {
+		detail = append(detail, img.Recipe)
+	}
+	names := slices.Sorted(maps.Keys(img.Params))
+	for _, name := range names { // colours speak for themselves
+		if v, ok := img.Params[name].(string); ok {
+			detail = append(detail, v)
+		}
+	}
+	for _, name := range names {
+		if v, ok := img.Params[name].(float64); ok && v != 1 {
+			detail = append(detail, fmt.Sprintf("%s %v", name, v))
+		}
+	}
+	if img.Status == recipe.Done && img.Timings != nil {
+		detail = append(detail, fmt.Sprintf("in %.1f s", float64(img.Timings.TotalMS)/1000))
+	}
+	c.Detail = strings.Join(detail, " · ")
+	if img.Error != nil {
+		c.Why = strings.TrimSpace(img.Error.Message + " " + img.Error.Hint)
+	}
+	c.Links = append(c.Links, cardLink{img.Source.URL, "original", ""})
+	var tile, large *ImageOutput
+	for i := range img.Outputs {
+		o := &img.Outputs[i]
+		c.Links = append(c.Links, cardLink{fresh(o), o.Name, fmt.Sprintf("%d×%d %s", o.Width, o.Height, o.Format)})
+		if !slices.Contains(shownFormats, o.Format) {
+			continue
+		}
+		if tile == nil || o.Name == "thumb" || (tile.Name != "thumb" && o.Width >= 240 && o.Width < tile.Width) {
+			tile = o
+		}
+		if o.Name == "large" {
+			large = o
+		}
+	}
+	if img.Status == recipe.Done && tile != nil {
+		if large == nil {
+			large = &img.Outputs[0]
+		}
+		c.Thumb, c.Open = fresh(tile), fresh(large)
+		c.Alt = img.Name + ", " + img.Recipe
+	}
+	return c
+}
+
+// fresh makes an output's address change with its content, so that caches can be trusted.
+func fresh(o *ImageOutput) string {
+	parts := strings.Split(o.Key, "/")
+	if len(parts) < 2 {
+		return o.URL
+	}
+	return o.URL + "?v=" + template.URLQueryEscaper(parts[len(parts)-2])
+}
+
+func (s *Server) handlePage(w http.ResponseWriter, r *http.Request) {
+	s.writePage(w, r, http.StatusOK, nil)
+}
+
+// failPage answers a browser's form without scripts: the page, with what is wrong at its top.
+func (s *Server) failPage(w http.ResponseWriter, r *http.Request, err error) {
+	if r.Context().Err() != nil {
+		return
+	}
+	p := problemOf(err)
+	if p.Status >= 500 {
+		s.log.Error("request failed", "method", r.Method, "path", r.URL.Path, "status", p.Status, "code", p.Code, "err", err)
+	}
+	s.metrics.refused.add(p.Code)
+	s.writePage(w, r, p.Status, &p)
+}
+
+func (s *Server) writePage(w http.ResponseWriter, r *http.Request, status int, p *problem) {
+	data := pageData{
+		Mode: s.o.Mode, Version: s.o.Version, Default: recipe.Default,
+		// The extension helps where the system has no type for HEIC.
+		Accept: strings.Join(contentTypes(), ",") + ",.heic,.heif", MaxBytes: megabytes(s.o.MaxBytes),
+		Recipes: s.o.Recipes.Recipes(), Swatches: swatches, Problem: p,
+	}
+	// The page is of use even where the list is not there yet.
+	ctx, cancel := context.WithTimeout(r.Context(), 3*time.Second)
+	defer cancel()
+	list, err := s.list(ctx, "", defaultPage, "")
+	if err != nil {
+		s.log.Warn("page shown without its images", "err", err)
+		data.ListError = true
+	} else {
+		for _, img := range list.Images {
+			data.Images = append(data.Images, newCard(img))
+			data.Waiting = data.Waiting || img.Status == recipe.Queued || img.Status == recipe.Processing
+		}
+	}
+	var b bytes.Buffer
+	if err := s.page.shell.Execute(&b, data); err != nil {
+		s.fail(w, r, fmt.Errorf("page template: %w", err))
+		return
+	}
+	h := w.Header()
+	h.Set("Content-Type", "text/html; charset=utf-8")
+	h.Set("Cache-Control", "no-store")
+	h.Set("Content-Security-Policy", pagePolicy(s.s3Origins(r.Context())))
+	w.WriteHeader(status)
+	_, _ = w.Write(b.Bytes())
+}
+
+// s3Origins are the origins under which browsers reach the buckets: as configured, or
+// as the store presigns them, which is right for every endpoint and addressing style.
+func (s *Server) s3Origins(ctx context.Context) []string {
+	s.originsMu.Lock()
+	defer s.originsMu.Unlock()
+	if s.origins != nil {
+		return s.origins
+	}
+	var urls []string
+	for _, bucket := range []store.Which{store.Uploads, store.Results} {
+		u, err := s.o.Store.PresignGet(ctx, bucket, "origin", "")
+		if err != nil {
+			s.log.Warn("the address at which browsers reach S3 is not known yet", "err", err)
+			return nil
+		}
+		urls = append(urls, u)
+	}
+	form, err := s.o.Store.PresignUpload(ctx, store.PresignUpload{Key: "origin", ContentType: "image/png", MaxBytes: 1})
+	if err != nil {
+		s.log.Warn("the address to which browsers upload is not known yet", "err", err)
+		return nil
+	}
+	var origins []string
+	for _, u := range append(urls, form.URL) {
+		origin, err := originOf(u)
+		if err != nil {
+			s.log.Error("presigned address cannot be used in a Content-Security-Policy", "err", err)
+			return nil
+		}
+		if !slices.Contains(origins, origin) {
+			origins = append(origins, origin)
+		}
+	}
+	s.origins = origins
+	return origins
+}

@@ -1,0 +1,421 @@
+package web
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"mime"
+	"mime/multipart"
+	"net/http"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/tintype/tintype/internal/fault"
+	"github.com/tintype/tintype/internal/imaging/sniff"
+	"github.com/tintype/tintype/internal/recipe"
+	"github.com/tintype/tintype/internal/store"
+)
+
+const (
+	// formOverhead is what a multipart body may hold besides the file, in bytes.
+	formOverhead = 1 << 20
+	// maxFields and maxField bound the other parts of a form, maxName a file's name in bytes.
+	maxFields = 64
+	maxField  = 4 << 10
+	maxName   = 4 << 10
+)
+
+// formats are the image formats that are let in, with their content types.
+var formats = map[string]string{
+	sniff.JPEG: "image/jpeg", sniff.PNG: "image/png", sniff.GIF: "image/gif", sniff.WebP: "image/webp",
+	sniff.AVIF: "image/avif", sniff.TIFF: "image/tiff", sniff.HEIF: "image/heif",
+}
+
+// contentTypes are the content types of all formats.
+func contentTypes() []string {
+	types := []string{"image/heic"} // what most HEIF files are called
+	for _, t := range formats {
+		types = append(types, t)
+	}
+	slices.Sort(types)
+	return types
+}
+
+// sendInstead is the hint for a file of the wrong kind.
+const sendInstead = "Send a JPEG, PNG, WebP, GIF, AVIF, HEIF or TIFF."
+
+func (s *Server) tooLarge() error {
+	return refuse(fault.CodeTooLarge, "Send a smaller file.", "The file is larger than the %s allowed here.", megabytes(s.o.MaxBytes))
+}
+
+func megabytes(n int64) string {
+	if n >= 1_000_000 {
+		return strings.TrimSuffix(fmt.Sprintf("%.1f", float64(n)/1e6), ".0") + " MB"
+	}
+	return fmt.Sprintf("%d bytes", n)
+}
+
+// handleUploads hands out a presigned POST, so that the browser sends the bytes straight to S3.
+func (s *Server) handleUploads(w http.ResponseWriter, r *http.Request) {
+	var in struct {
+		Filename    string            `json:"filename"`
+		Size        int64             `json:"size"`
+		ContentType string            `json:"contentType"`
+		Recipe      string            `json:"recipe"`
+		Params      map[string]scalar `json:"params"`
+	}
+	if err := decodeJSON(w, r, &in, false); err != nil {
+		s.fail(w, r, err)
+		return
+	}
+	contentType, err := s.checkClaims(in.Filename, in.Size, in.ContentType)
+	if err != nil {
+		s.fail(w, r, err)
+		return
+	}
+	params := rawParams(in.Params)
+	job, err := s.o.Recipes.Resolve(in.Recipe, params)
+	if err != nil {
+		s.fail(w, r, err)
+		return
+	}
+	id := store.NewID(time.Now())
+	key := store.UploadKey(id, in.Filename)
+	form, err := s.o.Store.PresignUpload(r.Context(), store.PresignUpload{
+		Key: key, ContentType: contentType, Recipe: job.Recipe, Params: params, MaxBytes: s.o.MaxBytes,
+	})
+	if err != nil {
+		s.fail(w, r, err)
+		return
+	}
+	s.metrics.uploads.add("presigned")
+	s.log.Info("upload handed out", "image", id, "key", key, "bytes", in.Size, "recipe", job.Recipe)
+	s.writeJSON(w, r, http.StatusCreated, struct {
+		ID     string            `json:"id"`
+		Key    string            `json:"key"`
+		URL    string            `json:"url"`
+		Fields map[string]string `json:"fields"`
+	}{id, key, form.URL, form.Fields})
+}
+
+// checkClaims judges what a client says about a file before it sends it, and returns
+// the content type the upload is bound to. The bytes themselves are judged by the worker.
+func (s *Server) checkClaims(name string, size int64, contentType string) (string, error) {
+	switch {
+	case name == "":
+		return "", refuse(fault.CodeBadRequest, "", "filename is missing.")
+	case len(name) > maxName:
+		return "", refuse(fault.CodeBadRequest, "", "filename is longer than %d bytes.", maxName)
+	case size < 0:
+		return "", refuse(fault.CodeBadRequest, "", "size must be the file's size in bytes.")
+	case size == 0:
+		return "", refuse(fault.CodeEmpty, "", "The file is empty.")
+	case size > s.o.MaxBytes:
+		return "", s.tooLarge()
+	}
+	if contentType == "" {
+		// Browsers know no type for what their system does not know, HEIC on many.
+		return "application/octet-stream", nil
+	}
+	media, _, err := mime.ParseMediaType(contentType)
+	switch {
+	case err != nil:
+		return "", refuse(fault.CodeBadRequest, "", "contentType %.100q is no content type.", contentType)
+	case media == "application/octet-stream", slices.Contains(contentTypes(), media):
+		return media, nil
+	case media == "image/jpg", media == "image/pjpeg":
+		return "image/jpeg", nil
+	case strings.HasPrefix(media, "image/"):
+		return "", refuse(fault.CodeUnsupported, sendInstead, "Images of type %.100q are not supported.", media)
+	}
+	return "", refuse(fault.CodeNotAnImage, sendInstead, "A file of type %.100q is not an image.", media)
+}
+
+// handleUpload takes an image as a multipart form and passes it on to S3.
+func (s *Server) handleUpload(w http.ResponseWriter, r *http.Request) {
+	html := acceptsHTML(r)
+	err := s.upload(w, r, html)
+	if err == nil {
+		return
+	}
+	if html {
+		s.failPage(w, r, err)
+		return
+	}
+	s.fail(w, r, err)
+}
+
+func (s *Server) upload(w http.ResponseWriter, r *http.Request, html bool) error {
+	if r.ContentLength > s.o.MaxBytes+formOverhead {
+		return s.tooLarge() // before a byte of it is read
+	}
+	select {
+	case s.slots <- struct{}{}:
+		defer func() { <-s.slots }()
+	default:
+		return refuse(codeBusy, "Try again in a moment.", "Too many uploads are under way.")
+	}
+	form, err := s.readForm(w, r)
+	if form != nil {
+		defer form.close()
+	}
+	if err != nil {
+		return err
+	}
+	format, err := s.inspect(form)
+	if err != nil {
+		return err
+	}
+	params := form.params()
+	job, err := s.o.Recipes.Resolve(form.recipe, params)
+	if err != nil {
+		return err
+	}
+	now := time.Now()
+	id := store.NewID(now)
+	key := store.UploadKey(id, form.name)
+	since := s.hub.position()
+	if err := s.o.Store.PutSource(r.Context(), store.PutSource{
+		Key: key, Body: form.file, Size: form.size, ContentType: formats[format], Recipe: job.Recipe, Params: params,
+	}); err != nil {
+		return err
+	}
+	s.metrics.uploads.add("through")
+	s.log.Info("image uploaded", "image", id, "key", key, "bytes", form.size, "format", format, "recipe", job.Recipe)
+	img := queuedImage(store.SourceInfo{ID: id, Key: key, Size: form.size, LastModified: now}, job)
+	s.announce(img, since)
+	if html {
+		w.Header().Set("Location", "/")
+		w.WriteHeader(http.StatusSeeOther)
+		return nil
+	}
+	s.writeAccepted(w, r, img)
+	return nil
+}
+
+// inspect judges a spooled file by its first bytes and leaves it rewound.
+func (s *Server) inspect(form *spooled) (format string, err error) {
+	if form.size == 0 {
+		return "", refuse(fault.CodeEmpty, "", "The file is empty.")
+	}
+	head := make([]byte, min(form.size, sniff.HeadSize))
+	if _, err := form.file.ReadAt(head, 0); err != nil && err != io.EOF {
+		return "", fmt.Errorf("read spooled upload: %w", err)
+	}
+	if _, err := form.file.Seek(0, io.SeekStart); err != nil {
+		return "", fmt.Errorf("rewind spooled upload: %w", err)
+	}
+	format, width, height, ok := sniff.Probe(head)
+	switch {
+	case format == "":
+		return "", refuse(fault.CodeNotAnImage, sendInstead, "The file is not an image that is known here.")
+	case !ok || formats[format] == "":
+		return "", refuse(fault.CodeUnsupported, sendInstead, "Files of the format %s are not supported.", format)
+	case width > s.o.MaxSide || height > s.o.MaxSide:
+		return "", refuse(fault.CodeSideTooLong, "Send a smaller version of it.", "The image has %d×%d pixels; neither side may exceed %d.", width, height, s.o.MaxSide)
+	case int64(width)*int64(height) > s.o.MaxPixels:
+		return "", refuse(fault.CodeTooManyPixels, "Send a smaller version of it.", "The image has %d×%d pixels; %s million in all are allowed.", width, height,
+			strings.TrimSuffix(fmt.Sprintf("%.1f", float64(s.o.MaxPixels)/1e6), ".0"))
+	}
+	return format, nil
+}
+
+// spooled is a received form: its file on disk, its other fields in memory.
+type spooled struct {
+	file   *os.File
+	size   int64
+	name   string
+	recipe string
+	fields map[string]string // all but recipe
+}
+
+func (f *spooled) close() {
+	if f.file != nil {
+		_ = f.file.Close()
+		_ = os.Remove(f.file.Name())
+	}
+}
+
+// params are the recipe's raw parameters. A form without scripts holds the controls of
+// all recipes, named "recipe.param": those of other recipes are not meant. A field left
+// empty asks for the default.
+func (f *spooled) params() map[string]string {
+	name := f.recipe
+	if name == "" {
+		name = recipe.Default
+	}
+	params := map[string]string{}
+	for k, v := range f.fields {
+		if of, param, ok := strings.Cut(k, "."); ok {
+			if of != name {
+				continue
+			}
+			k = param
+		}
+		if v != "" {
+			params[k] = v
+		}
+	}
+	return params
+}
+
+// readForm receives a multipart form. Its parts come in any order, and recipe and params
+// decide whether the file is wanted, so the file waits on disk. What it returns must be
+// closed, also when there is an error.
+func (s *Server) readForm(w http.ResponseWriter, r *http.Request) (*spooled, error) {
+	media, typeParams, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	if err != nil || media != "multipart/form-data" || typeParams["boundary"] == "" {
+		return nil, refuse(codeMediaType, "With curl: -F file=@picture.jpg -F tint='#ff8800'.", "The body must be multipart/form-data with a part named file.")
+	}
+	rc := http.NewResponseController(w)
+	body := &patientReader{r: http.MaxBytesReader(w, r.Body, s.o.MaxBytes+formOverhead), rc: rc, end: time.Now().Add(uploadTimeout)}
+	form := &spooled{fields: map[string]string{}}
+	// The server's own write time-out counts from the request's header on: the answer comes after
+	// the upload, and S3 may take its time.
+	if err := rc.SetWriteDeadline(body.end.Add(time.Minute)); err != nil {
+		return form, err
+	}
+	parts := multipart.NewReader(body, typeParams["boundary"])
+	for n := 0; ; n++ {
+		part, err := parts.NextRawPart()
+		if err == io.EOF {
+			break
+		}
+		if err != nil {
+			return form, s.formFault(err)
+		}
+		if n >= maxFields {
+			return form, refuse(fault.CodeBadRequest, "", "The form has more than %d parts.", maxFields)
+		}
+		if part.FormName() == "file" {
+			err = s.spool(form, part)
+		} else {
+			err = form.field(part)
+		}
+		if err != nil {
+			return form, s.formFault(err)
+		}
+	}
+	if form.file == nil {
+		return form, refuse(fault.CodeBadRequest, "With curl: -F file=@picture.jpg.", "The form has no part named file.")
+	}
+	if _, err := io.Copy(io.Discard, body); err != nil { // what follows the last boundary
+		return form, s.formFault(err)
+	}
+	// A deadline that passed while we work would look like a client that went away.
+	return form, rc.SetReadDeadline(time.Time{})
+}
+
+// formFault is bodyFault, except that a form that is too large is so because of its file.
+func (s *Server) formFault(err error) error {
+	var tooLarge *http.MaxBytesError
+	if errors.As(err, &tooLarge) {
+		return s.tooLarge()
+	}
+	return bodyFault(err)
+}
+
+// field takes one of the form's other parts.
+func (f *spooled) field(part *multipart.Part) error {
+	var b bytes.Buffer
+	if _, err := b.ReadFrom(io.LimitReader(part, maxField+1)); err != nil {
+		return err
+	}
+	name := part.FormName()
+	if b.Len() > maxField || len(name) > maxField {
+		return refuse(fault.CodeBadRequest, "", "The field %.100q is longer than %d bytes.", name, maxField)
+	}
+	if name == "recipe" {
+		f.recipe = b.String()
+		return nil
+	}
+	if name == "" {
+		return refuse(fault.CodeBadRequest, "", "The form has a part without a name.")
+	}
+	if _, ok := f.fields[name]; ok {
+		return refuse(fault.CodeBadRequest, "", "The field %.100q appears twice.", name)
+	}
+	f.fields[name] = b.String()
+	return nil
+}
+
+// spoolFault says that our own disk is the trouble, not the client's body.
+func spoolFault(err error) error {
+	return &fault.Error{Op: "spool upload", Kind: fault.Bug, Code: fault.CodeInternal, Message: "the upload cannot be kept while it is checked",
+		Hint: "check space and permissions of the directory for temporary files", Err: err}
+}
+
+// spool writes the file part to disk, one byte past the limit at most.
+func (s *Server) spool(form *spooled, part *multipart.Part) error {
+	if form.file != nil {
+		return refuse(fault.CodeBadRequest, "Send one request for each.", "The form has more than one file.")
+	}
+	form.name = part.FileName()
+	if len(form.name) > maxName {
+		return refuse(fault.CodeBadRequest, "", "The file's name is longer than %d bytes.", maxName)
+	}
+	file, err := os.CreateTemp(s.o.TempDir, "tintype-upload-*")
+	if err != nil {
+		return spoolFault(err)
+	}
+	form.file = file
+	dst := &diskWriter{w: file}
+	form.size, err = io.Copy(dst, io.LimitReader(part, s.o.MaxBytes+1))
+	switch {
+	case dst.err != nil:
+		return spoolFault(dst.err)
+	case err != nil:
+		return err
+	case form.size > s.o.MaxBytes:
+		return s.tooLarge()
+	}
+	return nil
+}
+
+// diskWriter remembers that it was the writing that failed.
+type diskWriter struct {
+	w   io.Writer
+	err error
+}
+
+func (d *diskWriter) Write(p []byte) (int, error) {
+	n, err := d.w.Write(p)
+	d.err = err
+	return n, err
+}
+
+// scalar is a parameter's value in JSON: a string, or a number or boolean as it stands.
+type scalar string
+
+// UnmarshalJSON takes what is no object, array or null.
+func (s *scalar) UnmarshalJSON(b []byte) error {
+	switch b[0] {
+	case '"':
+		var text string
+		if err := json.Unmarshal(b, &text); err != nil {
+			return err
+		}
+		*s = scalar(text)
+		return nil
+	case '{', '[', 'n':
+		return errors.New("a parameter must be a string or a number")
+	}
+	*s = scalar(b)
+	return nil
+}
+
+// rawParams are params as uploads carry them; nil where there are none.
+func rawParams(in map[string]scalar) map[string]string {
+	if in == nil {
+		return nil
+	}
+	out := make(map[string]string, len(in))
+	for k, v := range in {
+		out[k] = string(v)
+	}
+	return out
+}
