@@ -1,0 +1,129 @@
+package web
+
+import (
+	"context"
+	"net/http"
+	"os"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/tintype/tintype/internal/testimages"
+	"github.com/tintype/tintype/internal/web/webtest"
+)
+
+// appTier processes every upload as it comes, until the test ends.
+func (s *system) appTier() {
+	s.t.Helper()
+	ctx, cancel := context.WithCancel(context.Background())
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		seen := map[string]string{} // id -> what of it was processed
+		tick := time.NewTicker(100 * time.Millisecond)
+		defer tick.Stop()
+		for {
+			page, _, err := s.store.List(ctx, "", 100)
+			for _, info := range page {
+				if mark := info.ETag + info.LastModified.String(); err == nil && seen[info.ID] != mark {
+					seen[info.ID] = mark
+					_, _ = s.process(ctx, info.ID) // the test sees what is missing
+				}
+			}
+			select {
+			case <-ctx.Done():
+				return
+			case <-tick.C:
+			}
+		}
+	})
+	s.t.Cleanup(func() { cancel(); wg.Wait() })
+}
+
+// files writes pictures to disk, for a file picker.
+func files(t *testing.T, pictures map[string][]byte) map[string]string {
+	t.Helper()
+	dir := t.TempDir()
+	paths := map[string]string{}
+	for name, body := range pictures {
+		paths[name] = filepath.Join(dir, name)
+		if err := os.WriteFile(paths[name], body, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return paths
+}
+
+func TestPageInBrowser(t *testing.T) {
+	s := newSystem(t, nil)
+	s.run(s.web)
+	s.appTier()
+	hostile := `<img src=x onerror=alert(1)>" 'ünï 🐈 & {{x}}.png`
+	paths := files(t, map[string][]byte{"rocket.jpg": testimages.Photo(), hostile: testimages.PNG(640, 480), "dropped.png": testimages.PNG(300, 500)})
+
+	t.Run("choose", func(t *testing.T) {
+		webtest.ChooseAndTint(t, s.url, "#3366ff", paths["rocket.jpg"], paths[hostile])
+	})
+	t.Run("drop", func(t *testing.T) {
+		webtest.DropAndTint(t, s.url, "#12ab34", paths["dropped.png"]) // no swatch has this one
+	})
+	t.Run("failures, redo, delete", func(t *testing.T) {
+		bad := files(t, map[string][]byte{"damaged.jpg": testimages.Truncated(), "notes.txt": []byte("no image"), "empty.png": {}})
+		b := webtest.Open(t, s.url)
+		b.Choose(bad["notes.txt"])
+		b.Press("#go")
+		b.Until("the refusal shows", `document.querySelector('#message').textContent.includes('not an image')`)
+		// The browser itself notes that the server refused; that is what this test asked for.
+		b.Forgive("415")
+
+		b.Choose(bad["damaged.jpg"])
+		b.Press("#go")
+		const damaged = `[...document.querySelectorAll('.card')].find((c) => c.querySelector('.name').textContent === 'damaged.jpg')`
+		b.Until("the damaged image has failed", damaged+`?.dataset.status === 'failed'`)
+		b.Until("it says why", damaged+`.querySelector('.why').textContent.length > 5`)
+		b.CheckWidths("failed")
+
+		const dropped = `[...document.querySelectorAll('.card')].find((c) => c.querySelector('.name').textContent === 'dropped.png')`
+		before := webtest.Eval[string](b, dropped+`.querySelector('.thumb').src`)
+		b.Pick("#d7263d")
+		b.Exec(dropped + `.querySelector('.retry').click()`)
+		b.Until("it was done again", dropped+`.dataset.status === 'done' && `+dropped+`.querySelector('.detail').textContent.includes('#d7263d')`)
+		b.Until("it shows the new picture", dropped+`.querySelector('.thumb').src !== `+webtest.Quote(before))
+
+		b.Exec(damaged + `.querySelector('.delete').click()`)
+		if !webtest.Eval[bool](b, damaged+` !== undefined`) {
+			t.Error("it was deleted without asking")
+		}
+		b.Exec(damaged + `.querySelector('.delete').click()`)
+		b.Until("it is gone", damaged+` === undefined`)
+		b.CheckQuiet()
+	})
+	t.Run("without scripts", func(t *testing.T) {
+		b := webtest.OpenWithoutScripts(t, s.url)
+		b.Screenshot("no-scripts", 768)
+		b.CheckQuiet()
+	})
+}
+
+// A page that stays open while its server goes away and comes back goes on by itself, and
+// shows what it missed.
+func TestPageReconnects(t *testing.T) {
+	s := newSystem(t, nil)
+	stop := s.run(s.web)
+	var now atomic.Pointer[Server]
+	now.Store(s.web)
+	b := webtest.Open(t, s.http(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { now.Load().Handler().ServeHTTP(w, r) })))
+	b.Until("the stream is open", `document.querySelector('#live').dataset.state === 'live'`)
+	stop() // ends all streams and refuses new ones
+	b.Until("the page says so", `document.querySelector('#live').dataset.state === 'away'`)
+	id := s.uploaded("missed.png", testimages.PNG(300, 300))
+	s.mustProcess(id)
+
+	// Another process takes its place.
+	next, _ := s.serve(nil)
+	s.run(next)
+	now.Store(next)
+	b.Until("the page is live again", `document.querySelector('#live').dataset.state === 'live'`)
+	b.Until("it shows what it missed", `document.querySelector('.card[data-id="`+id+`"]')?.dataset.status === 'done'`)
+}
