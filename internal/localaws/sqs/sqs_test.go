@@ -401,6 +401,9 @@ func TestThePolicyDecidesWhichServicesMaySend(t *testing.T) {
 	url := create(t, c, "q", nil)
 	arn := attrs(t, c, url)["QueueArn"]
 	const topic = "arn:aws:sns:us-east-1:000000000000:t"
+	if !s.Exists(arn) || s.Exists(arn+"2") || s.Exists("") {
+		t.Error("which queues exist was not told")
+	}
 	if s.Allows(arn, "sns.amazonaws.com", topic, account) || s.Allows("arn:aws:sqs:us-east-1:000000000000:none", "sns.amazonaws.com", topic, account) {
 		t.Error("allowed without a policy")
 	}
