@@ -3,7 +3,6 @@ package sqs
 import (
 	"context"
 	"errors"
-	"fmt"
 	"os"
 	"os/exec"
 	"strings"
@@ -197,7 +196,7 @@ func TestReceiptHandlesAreTiedToKeyAndQueue(t *testing.T) {
 		}
 		forged := string(b)
 		if _, err := s.receipt(&queue{id: 7}, &forged); err == nil {
-			t.Error(fmt.Sprintf("byte %d can be changed", i))
+			t.Errorf("byte %d can be changed", i)
 		}
 	}
 }

@@ -177,7 +177,7 @@ func eventually(t testing.TB, what string, cond func() bool) {
 // post sends one JSON request as it stands and checks status and a part of the answer.
 func post(t testing.TB, url, target, body string, status int, part string) {
 	t.Helper()
-	req, err := http.NewRequestWithContext(t.Context(), "POST", url, strings.NewReader(body))
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, url, strings.NewReader(body))
 	if err != nil {
 		t.Fatal(err)
 	}

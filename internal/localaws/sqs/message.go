@@ -2,6 +2,7 @@ package sqs
 
 import (
 	"encoding/json"
+	"errors"
 	"math/big"
 	"strconv"
 	"strings"
@@ -259,7 +260,7 @@ func entryMember(i int, member string) string { return "Entries." + strconv.Itoa
 func failedEntry(id *string, err error) types.BatchResultErrorEntry {
 	e := types.BatchResultErrorEntry{Id: id, SenderFault: true}
 	code, message := "InternalError", err.Error()
-	if api, ok := err.(*wire.Error); ok {
+	if api := (*wire.Error)(nil); errors.As(err, &api) {
 		code, message = api.Code, api.Message
 		if api.QueryCode != "" {
 			code = api.QueryCode

@@ -343,7 +343,7 @@ func (s *Service) giveBack(q *queue, got []received) error {
 // systemSelection is the set of system attributes asked for; "All" is in it as such.
 func systemSelection(in *sqs.ReceiveMessageInput) (map[string]bool, error) {
 	sel := map[string]bool{}
-	for _, n := range in.AttributeNames {
+	for _, n := range in.AttributeNames { //nolint:staticcheck // deprecated for callers, who still send it
 		sel[string(n)] = true
 	}
 	for _, n := range in.MessageSystemAttributeNames {

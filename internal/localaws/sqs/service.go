@@ -81,7 +81,7 @@ func (s *Service) loadKey() error {
 }
 
 func (s *Service) loadQueues() error {
-	rows, err := s.db.Read().Query("SELECT id, name, spool, created, modified, attributes, tags FROM sqs_queues")
+	rows, err := s.db.Read().QueryContext(context.Background(), "SELECT id, name, spool, created, modified, attributes, tags FROM sqs_queues")
 	if err != nil {
 		return err
 	}
@@ -97,7 +97,7 @@ func (s *Service) loadQueues() error {
 			return err
 		}
 		var n int64
-		if err := s.db.Read().QueryRow(countInvisible, r.spool, now).Scan(&n); err != nil {
+		if err := s.db.Read().QueryRowContext(context.Background(), countInvisible, r.spool, now).Scan(&n); err != nil {
 			return err
 		}
 		q.inFlight.Store(n)

@@ -98,35 +98,36 @@ func (s *Service) count(ctx context.Context, q *queue) (c counts, err error) {
 // remove deletes messages of a spool by id and tells how many there were, and how
 // many of them were in flight.
 func (s *Service) remove(tx *db.Tx, spool int64, ids []int64) (n, inFlight int, err error) {
+	// A message that moved to another queue is not of this spool, and keeps its body.
+	gone, inFlight, err := s.unlist(tx, spool, ids)
+	if err != nil || len(gone) == 0 {
+		return 0, 0, err
+	}
+	if _, err := tx.Exec(s.sql.deleteBodies, padded(nil, gone)...); err != nil {
+		return 0, 0, err
+	}
+	return len(gone), inFlight, addTotal(tx, spool, -len(gone))
+}
+
+// unlist takes messages out of a spool, leaving their bodies, and returns which were
+// there and how many of them were in flight.
+func (s *Service) unlist(tx *db.Tx, spool int64, ids []int64) (gone []int64, inFlight int, err error) {
 	now := time.Now().UnixMilli()
 	rows, err := tx.Query(s.sql.deleteMessages, padded([]any{spool}, ids)...)
 	if err != nil {
-		return 0, 0, err
+		return nil, 0, err
 	}
-	// A message that moved to another queue keeps its body.
-	gone := make([]int64, 0, maxEntries)
+	defer rows.Close()
+	gone = make([]int64, 0, maxEntries)
 	for rows.Next() {
 		var id, visibleAt int64
 		if err := rows.Scan(&id, &visibleAt); err != nil {
-			rows.Close()
-			return 0, 0, err
+			return nil, 0, err
 		}
 		gone = append(gone, id)
 		if visibleAt > now {
 			inFlight++
 		}
 	}
-	if err := rows.Close(); err != nil {
-		return 0, 0, err
-	}
-	if err := rows.Err(); err != nil {
-		return 0, 0, err
-	}
-	if len(gone) == 0 {
-		return 0, 0, nil
-	}
-	if _, err := tx.Exec(s.sql.deleteBodies, padded(nil, gone)...); err != nil {
-		return 0, 0, err
-	}
-	return len(gone), inFlight, addTotal(tx, spool, -len(gone))
+	return gone, inFlight, rows.Err()
 }

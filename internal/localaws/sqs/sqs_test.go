@@ -535,20 +535,32 @@ func TestReceivingIsAnIndexSeek(t *testing.T) {
 		{selectDue, []any{1, 2, 10}}, {selectNext, []any{1, 2}}, {countInvisible, []any{1, 2}}, {countDelayed, []any{1, 2}},
 		{newStatements().deleteMessages, padded([]any{int64(1)}, nil)}, {newStatements().lease, padded([]any{1, 2, 3}, nil)},
 	} {
-		rows, err := d.Read().Query("EXPLAIN QUERY PLAN "+query.sql, query.args...)
-		if err != nil {
-			t.Fatal(err)
-		}
-		for rows.Next() {
-			var id, parent, x int
-			var detail string
-			if err := rows.Scan(&id, &parent, &x, &detail); err != nil {
-				t.Fatal(err)
-			}
+		for _, detail := range plan(t, d, query.sql, query.args) {
 			if strings.Contains(detail, "SCAN") || strings.Contains(detail, "TEMP B-TREE") {
 				t.Errorf("%s\n%s", query.sql, detail)
 			}
 		}
-		rows.Close()
 	}
+}
+
+// plan is SQLite's for a query, a line per step.
+func plan(t *testing.T, d *db.DB, query string, args []any) (steps []string) {
+	t.Helper()
+	rows, err := d.Read().Query("EXPLAIN QUERY PLAN "+query, args...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var id, parent, x int
+		var detail string
+		if err := rows.Scan(&id, &parent, &x, &detail); err != nil {
+			t.Fatal(err)
+		}
+		steps = append(steps, detail)
+	}
+	if err := rows.Err(); err != nil || len(steps) == 0 {
+		t.Fatalf("%s: no plan: %v", query, err)
+	}
+	return steps
 }

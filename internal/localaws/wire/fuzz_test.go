@@ -77,7 +77,7 @@ func FuzzDecodeQuery(f *testing.F) {
 				_, b := queryProtocol{}.result(&Service{}, "Op", d.sh, d.in, "id")
 				x := xml.NewDecoder(strings.NewReader(string(b)))
 				for {
-					if _, err := x.Token(); err == io.EOF {
+					if _, err := x.Token(); errors.Is(err, io.EOF) {
 						break
 					} else if err != nil {
 						t.Fatalf("%v: %q", err, b)

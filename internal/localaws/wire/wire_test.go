@@ -43,13 +43,14 @@ func sqsService(rec *recorder) *Service {
 		Name: "sqs", TargetPrefix: "AmazonSQS", Version: "2012-11-05",
 		Namespace: "http://queue.amazonaws.com/doc/2012-11-05/", PathMember: "QueueUrl",
 		Naming: Naming{Flattened: true, Members: map[string]MemberName{
-			"Attributes":        {Name: "Attribute"},
-			"MessageAttributes": {Name: "MessageAttribute"},
-			"Tags":              {Name: "Tag", Key: "Key", Value: "Value"},
-			"QueueUrls":         {Name: "QueueUrl"},
-			"AttributeNames":    {Name: "AttributeName"},
-			"StringListValues":  {Name: "StringListValue"},
-			"BinaryListValues":  {Name: "BinaryListValue"},
+			"Attributes":            {Name: "Attribute"},
+			"MessageAttributes":     {Name: "MessageAttribute"},
+			"Tags":                  {Name: "Tag", Key: "Key", Value: "Value"},
+			"QueueUrls":             {Name: "QueueUrl"},
+			"AttributeNames":        {Name: "AttributeName"},
+			"StringListValues":      {Name: "StringListValue"},
+			"MessageAttributeNames": {Name: "MessageAttributeName"},
+			"BinaryListValues":      {Name: "BinaryListValue"},
 		}},
 		JSONNames: map[string]string{"ListDeadLetterSourceQueuesOutput.QueueUrls": "queueUrls"},
 		Operations: map[string]Operation{
@@ -158,7 +159,7 @@ func TestSQSJSONWithTheSDK(t *testing.T) {
 		Body: aws.String(awkward), MessageId: aws.String("m"), Attributes: map[string]string{"SentTimestamp": "1", "X": awkward},
 		MessageAttributes: map[string]sqstypes.MessageAttributeValue{"b": {DataType: aws.String("Binary"), BinaryValue: []byte{0, 255}}},
 	}}}
-	rout, err := c.ReceiveMessage(ctx, &sqs.ReceiveMessageInput{QueueUrl: aws.String("u"), AttributeNames: []sqstypes.QueueAttributeName{"All"}},
+	rout, err := c.ReceiveMessage(ctx, &sqs.ReceiveMessageInput{QueueUrl: aws.String("u"), MessageSystemAttributeNames: []sqstypes.MessageSystemAttributeName{"All"}},
 		func(o *sqs.Options) { o.DisableMessageChecksumValidation = true })
 	if err != nil {
 		t.Fatal(err)
@@ -322,13 +323,13 @@ func TestSQSQuery(t *testing.T) {
 
 	rec.out = &sqs.ReceiveMessageOutput{Messages: []sqstypes.Message{{Body: aws.String("a\rb"), Attributes: map[string]string{"SentTimestamp": "1"},
 		MessageAttributes: map[string]sqstypes.MessageAttributeValue{"s": {DataType: aws.String("String"), StringValue: aws.String("v")}}}}}
-	res, err := http.Get(base + "/000000000000/q?Action=ReceiveMessage&AttributeName.1=All&VisibilityTimeout=0")
+	res, err := http.Get(base + "/000000000000/q?Action=ReceiveMessage&MessageAttributeName.1=All&VisibilityTimeout=0")
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer res.Body.Close()
 	b, _ := io.ReadAll(res.Body)
-	if in := rec.in.(*sqs.ReceiveMessageInput); len(in.AttributeNames) != 1 || in.AttributeNames[0] != "All" || !rec.present("VisibilityTimeout") || rec.present("WaitTimeSeconds") {
+	if in := rec.in.(*sqs.ReceiveMessageInput); len(in.MessageAttributeNames) != 1 || in.MessageAttributeNames[0] != "All" || !rec.present("VisibilityTimeout") || rec.present("WaitTimeSeconds") {
 		t.Errorf("in = %+v", in)
 	}
 	want = `<Message><Attribute><Name>SentTimestamp</Name><Value>1</Value></Attribute><Body>a&#xD;b</Body>` +
@@ -411,7 +412,7 @@ func TestBadJSONRequests(t *testing.T) {
 		{"panic", "AmazonSQS.PurgeQueue", `{}`, 500, "InternalFailure"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			req, _ := http.NewRequest("POST", base, strings.NewReader(c.body))
+			req, _ := http.NewRequestWithContext(t.Context(), http.MethodPost, base, strings.NewReader(c.body))
 			req.Header.Set("Content-Type", jsonContentType)
 			if c.target != "" {
 				req.Header.Set("X-Amz-Target", c.target)
