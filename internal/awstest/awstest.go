@@ -1,8 +1,9 @@
 // Package awstest gives tests a real endpoint that speaks S3, SQS and SNS, so that one
 // acceptance suite runs against every endpoint there is.
 //
-// Only tests import it. Endpoints: the moto server where it is installed, and whatever
-// TINTYPE_TEST_ENDPOINT names (credentials test/test). It imports none of ours.
+// Only tests import it. Endpoints: the embedded one, the moto server where it is
+// installed, and whatever TINTYPE_TEST_ENDPOINT names (credentials test/test). Of ours
+// it imports localawstest alone.
 package awstest
 
 import (
@@ -20,6 +21,10 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/credentials"
+
+	"github.com/tintype/tintype/internal/localaws/localawstest"
+
+	"github.com/tintype/tintype/internal/localaws/localawstest"
 )
 
 // Region is the region of every test endpoint.
@@ -28,6 +33,8 @@ const Region = "us-east-1"
 // Each runs f once for each endpoint that can be had here, as a subtest named after it.
 // The subtest is skipped, with the reason, where an endpoint cannot be had.
 func Each(t *testing.T, f func(t *testing.T, endpoint string)) {
+	t.Run("embedded", func(t *testing.T) { f(t, localawstest.New(t).URL) })
+	t.Run("embedded", func(t *testing.T) { f(t, localawstest.New(t).URL) })
 	t.Run("moto", func(t *testing.T) { f(t, moto(t)) })
 	if url := os.Getenv("TINTYPE_TEST_ENDPOINT"); url != "" {
 		t.Run("given", func(t *testing.T) { f(t, url) })

@@ -1,0 +1,87 @@
+package localaws
+
+import (
+	"errors"
+	"io"
+	"net/http"
+	"strings"
+
+	"github.com/tintype/tintype/internal/localaws/sigv4"
+	"github.com/tintype/tintype/internal/localaws/wire"
+)
+
+// maxAPIBody bounds a request to SQS or SNS, bytes: a batch is at most 1 MiB of
+// message bodies, which JSON escapes may make six times as long.
+const maxAPIBody = 8 << 20
+
+// HealthPath answers {"service":"tintype"} to anybody: how a client finds out that
+// the endpoint on this port is ours.
+const HealthPath = "/_tintype/health"
+
+// router tells the three services' requests apart, as they share one port, and
+// verifies the signatures of those whose protocol layer does not do it itself.
+type router struct {
+	verifier *sigv4.Verifier
+	account  string
+	sqs, sns *wire.Service
+	s3       http.Handler // verifies signatures itself
+	public   publicPages
+}
+
+// publicPages is the part of SNS that works without a signature: its certificate, and
+// the links in its mails.
+type publicPages interface {
+	IsPublic(r *http.Request) bool
+	ServePublic(w http.ResponseWriter, r *http.Request)
+}
+
+func (rt *router) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	scope, signed := sigv4.ScopeOf(r)
+	switch {
+	case r.URL.Path == HealthPath:
+		w.Header().Set("Content-Type", "application/json")
+		io.WriteString(w, `{"service":"tintype"}`+"\n")
+	case strings.HasPrefix(r.Header.Get("X-Amz-Target"), "AmazonSQS."), signed && scope.Service == "sqs":
+		rt.api(w, r, rt.sqs)
+	case signed && scope.Service == "sns":
+		rt.api(w, r, rt.sns)
+	case !signed && rt.public.IsPublic(r):
+		rt.public.ServePublic(w, r)
+	case !signed && isForm(r):
+		// An unsigned call of SQS or SNS; which of them does not matter: both refuse it.
+		rt.api(w, r, rt.sns)
+	default:
+		rt.s3.ServeHTTP(w, r)
+	}
+}
+
+func isForm(r *http.Request) bool {
+	return r.Method == http.MethodPost && strings.HasPrefix(r.Header.Get("Content-Type"), "application/x-www-form-urlencoded")
+}
+
+// api serves SQS or SNS.
+func (rt *router) api(w http.ResponseWriter, r *http.Request, s *wire.Service) {
+	body, err := readBody(w, r, maxAPIBody)
+	if err != nil {
+		s.Refuse(w, r, &wire.Error{Code: "RequestEntityTooLarge", Message: "The request is larger than this endpoint reads.", Status: http.StatusRequestEntityTooLarge})
+		return
+	}
+	scope, err := rt.verifier.Verify(r, body, s.Name)
+	if err != nil {
+		s.Refuse(w, r, apiError(err))
+		return
+	}
+	s.Serve(w, r, body, wire.Identity{Account: rt.account, Region: scope.Region, Principal: scope.AccessKey})
+}
+
+func readBody(w http.ResponseWriter, r *http.Request, limit int64) ([]byte, error) {
+	return io.ReadAll(http.MaxBytesReader(w, r.Body, limit))
+}
+
+func apiError(err error) *wire.Error {
+	var e *sigv4.Error
+	if errors.As(err, &e) {
+		return &wire.Error{Code: e.Code, Message: e.Message, Status: e.Status()}
+	}
+	return &wire.Error{Code: "InternalFailure", Message: "The signature could not be checked.", Status: http.StatusInternalServerError}
+}
