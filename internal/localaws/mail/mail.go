@@ -47,6 +47,7 @@ CREATE INDEX IF NOT EXISTS mail_queued ON mail_inbox (next) WHERE state = 'queue
 // State is how far a mail has come on its way to an SMTP server.
 type State string
 
+// The states of a mail.
 const (
 	Kept    State = "kept"    // in the inbox only: no SMTP server is configured
 	Queued  State = "queued"  // to be sent, perhaps after failed attempts

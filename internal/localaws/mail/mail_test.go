@@ -30,7 +30,6 @@ type server struct {
 
 	mu      sync.Mutex
 	answers []error // to RCPT, one each; then all are accepted
-	auth    string
 }
 
 type accepted struct {

@@ -2,6 +2,7 @@ package sns
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"time"
@@ -230,12 +231,12 @@ func (s *Service) attempt(ctx context.Context, l *lane, d *delivery) {
 			return
 		}
 	}
-	final, ok := err.(*permanentError)
-	if !ok && d.attempts+1 >= maxAttempts {
-		final, ok = &permanentError{failure{"RetriesExhausted", fmt.Sprintf("given up after %d attempts, the last: %v", maxAttempts, err)}}, true
+	var final *permanentError
+	if !errors.As(err, &final) && d.attempts+1 >= maxAttempts {
+		final = &permanentError{failure{"RetriesExhausted", fmt.Sprintf("given up after %d attempts, the last: %v", maxAttempts, err)}}
 	}
 	recordErr := s.db.Update(record, func(tx *db.Tx) error {
-		if ok {
+		if final != nil {
 			return s.giveUp(tx, d, &final.failure)
 		}
 		pause := backoff(d.attempts + 1)

@@ -65,7 +65,7 @@ func loadSigner(d *db.DB, now time.Time) (*signer, error) {
 }
 
 func readKey(d *db.DB) (key, cert []byte, err error) {
-	err = d.Read().QueryRow(`SELECT key, certificate FROM sns_key`).Scan(&key, &cert)
+	err = d.Read().QueryRowContext(context.Background(), `SELECT key, certificate FROM sns_key`).Scan(&key, &cert)
 	return key, cert, err
 }
 

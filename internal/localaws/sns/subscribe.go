@@ -96,7 +96,8 @@ func (s *Service) subscribe(ctx context.Context, r *wire.Request, in *sns.Subscr
 // for may be as it likes.
 func attributesAgree(have, want map[string]string) bool {
 	for k, v := range want {
-		if have[k] != v && !(k == "RawMessageDelivery" && have[k] == "" && v == "false") {
+		isDefault := k == "RawMessageDelivery" && have[k] == "" && v == "false"
+		if have[k] != v && !isDefault {
 			return false
 		}
 	}

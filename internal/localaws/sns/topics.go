@@ -3,6 +3,7 @@ package sns
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"regexp"
@@ -124,7 +125,7 @@ func (s *Service) listTopics(ctx context.Context, _ *wire.Request, in *sns.ListT
 	return out, rows.Err()
 }
 
-func (s *Service) getTopicAttributes(_ context.Context, _ *wire.Request, in *sns.GetTopicAttributesInput) (*sns.GetTopicAttributesOutput, error) {
+func (s *Service) getTopicAttributes(ctx context.Context, _ *wire.Request, in *sns.GetTopicAttributesInput) (*sns.GetTopicAttributesOutput, error) {
 	arn := aws.ToString(in.TopicArn)
 	if err := checkARN(arn); err != nil {
 		return nil, err
@@ -134,7 +135,7 @@ func (s *Service) getTopicAttributes(_ context.Context, _ *wire.Request, in *sns
 		return nil, err
 	}
 	var confirmed, pending int64
-	err = s.db.Read().QueryRow(`SELECT coalesce(sum(confirmed), 0), coalesce(sum(1 - confirmed), 0) FROM sns_subscriptions WHERE topic = ?`, arn).Scan(&confirmed, &pending)
+	err = s.db.Read().QueryRowContext(ctx, `SELECT coalesce(sum(confirmed), 0), coalesce(sum(1 - confirmed), 0) FROM sns_subscriptions WHERE topic = ?`, arn).Scan(&confirmed, &pending)
 	if err != nil {
 		return nil, fmt.Errorf("count subscriptions of %s: %w", arn, err)
 	}
@@ -276,8 +277,8 @@ func checkARN(arn string) error {
 }
 
 func isNotFound(err error) bool {
-	e, ok := err.(*wire.Error)
-	return ok && e.Code == "NotFound"
+	var e *wire.Error
+	return errors.As(err, &e) && e.Code == "NotFound"
 }
 
 // sorted are a map's keys in order.
