@@ -33,6 +33,7 @@ type listed struct {
 type page struct {
 	entries   []listed
 	truncated bool
+	read      int // rows, what the listing cost
 }
 
 // last is the key or common prefix at which the next page begins.
@@ -85,6 +86,7 @@ func (p *page) fill(st *sql.Stmt, args []any, prefix, delimiter string, limit in
 	defer rows.Close()
 	under := 0 // keys seen under the last common prefix
 	for rows.Next() {
+		p.read++
 		var e listed
 		var key []byte
 		var modified int64

@@ -284,18 +284,19 @@ func gone(err error, id string) error {
 func (up *pending) choose(in *awss3.CompleteMultipartUploadInput, stored []storedPart) ([]storedPart, error) {
 	listed := in.MultipartUpload.Parts
 	chosen := make([]storedPart, 0, len(listed))
-	var total int64
 	for i, l := range listed {
-		if l.PartNumber == nil || l.ETag == nil {
+		switch {
+		case l.PartNumber == nil || l.ETag == nil:
 			return nil, s3err.GetAPIError(s3err.ErrMalformedXML)
-		}
-		n := *l.PartNumber
-		if n < 1 {
-			return nil, s3err.GetInvalidArgumentErr(s3err.InvalidArgCompleteMpPartNumber, fmt.Sprint(n))
-		}
-		if i > 0 && n <= *listed[i-1].PartNumber {
+		case *l.PartNumber < 1:
+			return nil, s3err.GetInvalidArgumentErr(s3err.InvalidArgCompleteMpPartNumber, fmt.Sprint(*l.PartNumber))
+		case i > 0 && *l.PartNumber <= *listed[i-1].PartNumber:
 			return nil, s3err.GetAPIError(s3err.ErrInvalidPartOrder)
 		}
+	}
+	var total int64
+	for i, l := range listed {
+		n := *l.PartNumber
 		at, ok := slices.BinarySearchFunc(stored, n, func(p storedPart, n int32) int { return int(p.number - n) })
 		if !ok || !gateway.AreEtagsSame(stored[at].etag, *l.ETag) {
 			return nil, s3err.GetInvalidPartErr(up.id, n, *l.ETag)

@@ -337,6 +337,10 @@ type request struct {
 	ifMatch, ifNoneMatch string
 	// principal is the access key, empty for the anonymous.
 	principal string
+	// signedPath is the path as sent, with the bucket first; verifiedV2 says that a
+	// signature of Version 2 was found good.
+	signedPath string
+	verifiedV2 bool
 }
 
 // requestKey finds the request in the context that the controllers pass on.

@@ -145,6 +145,9 @@ func authFields() []string {
 
 // verifyForm checks the form's signature. signed is false for an anonymous form.
 func (t *table) verifyForm(c fiber.Ctx, fields map[string]string) (signed bool, err error) {
+	if _, ok := fields["awsaccesskeyid"]; ok {
+		return true, t.verifyV2Form(c, fields)
+	}
 	var absent []string
 	for _, f := range authFields() {
 		if _, ok := fields[f]; ok {
@@ -189,9 +192,7 @@ func (t *table) verifyForm(c fiber.Ctx, fields map[string]string) (signed bool, 
 	if got := fields["x-amz-signature"]; !equal(want, got) {
 		return false, s3err.GetSignatureDoesNotMatchErr(account.Access, fields["policy"], got, utils.HexBytes(fields["policy"]), "", "")
 	}
-	utils.ContextKeyAccount.Set(c, account)
-	utils.ContextKeyIsRoot.Set(c, account.Access == t.root.Access)
-	utils.ContextKeyAuthenticated.Set(c, true)
+	t.admit(c, account)
 	return true, nil
 }
 

@@ -156,9 +156,16 @@ func (t *table) op(w way, do controllers.Controller) fiber.Handler {
 	if !w.upload {
 		checks = append(checks, boundBody)
 	}
+	presigned := middlewares.VerifyPresignedV4Signature(t.root, t.iam, t.region, w.upload)
 	checks = append(checks,
+		t.verifyV2URL(w.upload),
 		middlewares.AuthorizePublicBucketAccess(t.be, w.action, w.public, w.permission, t.region, w.upload),
-		middlewares.VerifyPresignedV4Signature(t.root, t.iam, t.region, w.upload),
+		func(c fiber.Ctx) error {
+			if requestOf(c.RequestCtx()).verifiedV2 {
+				return nil
+			}
+			return presigned(c)
+		},
 		middlewares.VerifyV4Signature(t.root, t.iam, t.region, w.upload, w.action != metrics.ActionHeadBucket, w.action == metrics.ActionListAllMyBuckets),
 		t.identify,
 	)
@@ -273,7 +280,10 @@ func (t *table) operations() {
 		{method: get, run: t.op(way{action: metrics.ActionListAllMyBuckets, permission: read}, k.ListBuckets)},
 	}
 
-	preflight := controllers.ProcessHandlers(k.CORSOptions, metrics.ActionOptions, &controllers.Services{}, t.acl)
+	preflight := controllers.ProcessHandlers(func(c fiber.Ctx) (*controllers.Response, error) {
+		resp, err := k.CORSOptions(c)
+		return resp, t.s.answer(metrics.ActionOptions, err)
+	}, metrics.ActionOptions, &controllers.Services{}, func(c fiber.Ctx) error { return t.s.answer(metrics.ActionOptions, t.acl(c)) })
 	t.bucketOps = []op{
 		{method: http.MethodOptions, run: preflight},
 		{method: get, query: []string{"location"}, run: t.op(way{action: metrics.ActionGetBucketLocation, public: auth.GetBucketLocationAction, permission: read}, k.GetBucketLocation)},

@@ -39,14 +39,19 @@ func (s *Service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // requestFrom collects what the backend will ask for.
 func (s *Service) requestFrom(r *http.Request) *request {
 	q := r.URL.Query()
+	signed := r.URL.EscapedPath()
+	if b, ok := s.bucketOfHost(r.Host); ok {
+		signed = "/" + b + signed
+	}
 	host, _, err := net.SplitHostPort(r.RemoteAddr)
 	if err != nil {
 		host = r.RemoteAddr
 	}
 	return &request{
 		ctx: r.Context(), id: utils.NewS3RequestID(), hostID: utils.NewS3HostID(), sourceIP: host, created: eventPut,
-		encodeURL: q.Get("encoding-type") == "url",
-		ifMatch:   utils.TrimQuotes(r.Header.Get("If-Match")), ifNoneMatch: utils.TrimQuotes(r.Header.Get("If-None-Match")),
+		signedPath: signed,
+		encodeURL:  q.Get("encoding-type") == "url",
+		ifMatch:    utils.TrimQuotes(r.Header.Get("If-Match")), ifNoneMatch: utils.TrimQuotes(r.Header.Get("If-None-Match")),
 	}
 }
 

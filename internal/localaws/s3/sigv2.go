@@ -1,0 +1,147 @@
+package s3
+
+import (
+	"bytes"
+	"crypto/hmac"
+	"crypto/sha1"
+	"encoding/base64"
+	"io"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/gofiber/fiber/v3"
+	"github.com/versity/versitygw/auth"
+	"github.com/versity/versitygw/s3api/utils"
+	"github.com/versity/versitygw/s3err"
+)
+
+// Signature Version 2, for presigned URLs and forms alone: `aws s3 presign` and boto3
+// still make them by default in us-east-1.
+// Source: https://docs.aws.amazon.com/AmazonS3/latest/userguide/RESTAuthentication.html
+
+// subresources are the query parameters that Version 2 signs. The rest of a query is
+// not signed.
+func subresources() []string {
+	return []string{
+		"accelerate", "acl", "analytics", "cors", "delete", "encryption", "inventory", "lifecycle", "location", "logging", "metrics",
+		"notification", "object-lock", "partNumber", "policy", "publicAccessBlock", "replication", "requestPayment", "response-cache-control",
+		"response-content-disposition", "response-content-encoding", "response-content-language", "response-content-type", "response-expires",
+		"restore", "retention", "select", "select-type", "tagging", "torrent", "uploadId", "uploads", "versionId", "versioning", "versions", "website",
+	}
+}
+
+// signV2 is the signature of a string, Version 2.
+func signV2(secret, s string) string {
+	h := hmac.New(sha1.New, []byte(secret))
+	io.WriteString(h, s)
+	return base64.StdEncoding.EncodeToString(h.Sum(nil))
+}
+
+// stringToSignV2 is what a presigned URL signs. rawPath is the path as sent, with the
+// bucket first; header reads the request's header.
+func stringToSignV2(method, rawPath string, query url.Values, header func(string) string, amz map[string][]string) string {
+	var b strings.Builder
+	for _, s := range []string{method, header("Content-Md5"), header("Content-Type"), query.Get("Expires")} {
+		b.WriteString(s + "\n")
+	}
+	names := make([]string, 0, len(amz))
+	for n := range amz {
+		names = append(names, n)
+	}
+	slices.Sort(names)
+	for _, n := range names {
+		b.WriteString(n + ":" + strings.Join(amz[n], ",") + "\n")
+	}
+	b.WriteString(rawPath)
+	sep := "?"
+	for _, name := range subresources() {
+		values, ok := query[name]
+		if !ok {
+			continue
+		}
+		b.WriteString(sep + name)
+		if values[0] != "" {
+			b.WriteString("=" + values[0])
+		}
+		sep = "&"
+	}
+	return b.String()
+}
+
+// verifyV2URL verifies a URL presigned with Version 2 and passes requests without
+// such a signature on. upload says that the controller reads the body as a stream.
+func (t *table) verifyV2URL(upload bool) fiber.Handler {
+	return func(c fiber.Ctx) error {
+		if !utils.IsPresignedURLAuthV2(c) {
+			return nil
+		}
+		req := requestOf(c.RequestCtx())
+		query, err := url.ParseQuery(string(c.Request().URI().QueryString()))
+		if err != nil {
+			return s3err.GetAPIError(s3err.ErrInvalidURI)
+		}
+		if a := query.Get("AWSAccessKeyId"); a != t.root.Access {
+			return s3err.GetInvalidAccessKeyIdErr(a)
+		}
+		expires, err := strconv.ParseInt(query.Get("Expires"), 10, 64)
+		if err != nil {
+			return s3err.GetAPIError(s3err.ErrAccessDenied)
+		}
+		if now := t.s.opts.Now(); now.Unix() > expires {
+			return s3err.GetExpiredPresignedURLError(0, time.Unix(expires, 0).UTC().Format(time.RFC3339), now.UTC().Format(time.RFC3339))
+		}
+		amz := map[string][]string{}
+		for k, v := range c.Request().Header.All() {
+			if name := strings.ToLower(string(k)); strings.HasPrefix(name, "x-amz-") {
+				amz[name] = append(amz[name], strings.TrimSpace(string(v)))
+			}
+		}
+		sts := stringToSignV2(c.Method(), req.signedPath, query, func(h string) string { return c.Get(h) }, amz)
+		if got := query.Get("Signature"); !equal(signV2(t.root.Secret, sts), got) {
+			return s3err.GetSignatureDoesNotMatchErr(t.root.Access, sts, got, utils.HexBytes(sts), "", "")
+		}
+		t.admit(c, auth.Account{Access: t.root.Access, Secret: t.root.Secret, Role: auth.RoleAdmin})
+		req.verifiedV2 = true
+		if upload {
+			if n := c.Request().Header.ContentLength(); n < 0 {
+				return s3err.GetAPIError(s3err.ErrMissingContentLength)
+			}
+			var body io.Reader = bytes.NewReader(nil)
+			if stream := c.Request().BodyStream(); stream != nil {
+				body = stream
+			}
+			utils.ContextKeyBodyReader.Set(c, body)
+		}
+		return nil
+	}
+}
+
+// admit notes that the request was signed by the account.
+func (t *table) admit(c fiber.Ctx, a auth.Account) {
+	utils.ContextKeyAccount.Set(c, a)
+	utils.ContextKeyIsRoot.Set(c, a.Access == t.root.Access)
+	utils.ContextKeyAuthenticated.Set(c, true)
+}
+
+// verifyV2Form checks a form's signature of Version 2.
+func (t *table) verifyV2Form(c fiber.Ctx, fields map[string]string) error {
+	for _, f := range []string{"policy", "signature"} {
+		if fields[f] == "" {
+			return s3err.PostAuth.MissingField(f)
+		}
+	}
+	if a := fields["awsaccesskeyid"]; a != t.root.Access {
+		return s3err.GetInvalidAccessKeyIdErr(a)
+	}
+	if got := fields["signature"]; !equal(signV2(t.root.Secret, fields["policy"]), got) {
+		return s3err.GetSignatureDoesNotMatchErr(t.root.Access, fields["policy"], got, utils.HexBytes(fields["policy"]), "", "")
+	}
+	// A policy need not name what carries its own signature.
+	delete(fields, "awsaccesskeyid")
+	delete(fields, "signature")
+	t.admit(c, auth.Account{Access: t.root.Access, Secret: t.root.Secret, Role: auth.RoleAdmin})
+	return nil
+}
