@@ -1,0 +1,82 @@
+// Command tintype processes images that are uploaded to S3, driven by events through
+// SNS and SQS: on AWS, or on one machine with the same code.
+//
+// This package reads flags and signals and calls internal/app; nothing else is here.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/tintype/tintype/internal/app"
+)
+
+// Exit codes: done, failed, wrong usage.
+const (
+	exitDone   = 0
+	exitFailed = 1
+	exitUsage  = 2
+)
+
+func main() {
+	ctx, stop := context.WithCancel(context.Background())
+	signals := make(chan os.Signal, 2)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	go func() {
+		<-signals
+		stop()
+		// Who asks twice does not want to wait for the drain.
+		<-signals
+		os.Exit(exitFailed)
+	}()
+	os.Exit(run(ctx, os.Args[1:], app.IO{Out: os.Stdout, Err: os.Stderr}, os.Getenv))
+}
+
+// run runs one command line and returns the exit code.
+func run(ctx context.Context, args []string, io app.IO, getenv func(string) string) int {
+	err := dispatch(ctx, args, io, getenv)
+	var usage *usageError
+	switch {
+	case err == nil:
+		return exitDone
+	case errors.As(err, &usage):
+		fmt.Fprintf(io.Err, "tintype: %v\n", err)
+		fmt.Fprintf(io.Err, "Run `tintype %s` for what it takes.\n", usage.help())
+		return exitUsage
+	case errors.Is(err, app.ErrReported):
+		return exitFailed
+	default:
+		report(io.Err, err)
+		return exitFailed
+	}
+}
+
+// report prints an error as a person needs it: what happened, and what to do.
+func report(w io.Writer, err error) {
+	text, hint := app.Explain(err)
+	if hint != "" {
+		fmt.Fprintf(w, "tintype: %s: %s\n", text, hint)
+		return
+	}
+	fmt.Fprintf(w, "tintype: %s\n", text)
+}
+
+// usageError is a command line that makes no sense.
+type usageError struct {
+	command string // empty: none known
+	err     error
+}
+
+func (e *usageError) Error() string { return e.err.Error() }
+
+func (e *usageError) help() string {
+	if e.command == "" {
+		return "help"
+	}
+	return e.command + " --help"
+}

@@ -1,0 +1,71 @@
+package app
+
+import (
+	"fmt"
+	"net/http"
+	"sync/atomic"
+
+	"github.com/tintype/tintype/internal/queue"
+	"github.com/tintype/tintype/internal/worker"
+)
+
+// appStatus is what the app tier says of itself on its port.
+type appStatus struct {
+	at atomic.Pointer[atWork]
+}
+
+// atWork is the tier once it works off its queue.
+type atWork struct {
+	queue  *queue.Engine
+	worker *worker.Worker
+}
+
+func newAppStatus() *appStatus { return &appStatus{} }
+
+func (s *appStatus) working(q *queue.Engine, w *worker.Worker) { s.at.Store(&atWork{q, w}) }
+
+func (s *appStatus) handler() http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
+	mux.HandleFunc("GET /readyz", s.ready)
+	mux.HandleFunc("GET /metrics", s.metrics)
+	return mux
+}
+
+func (s *appStatus) ready(w http.ResponseWriter, _ *http.Request) {
+	ok, why := false, "the AWS endpoint does not answer yet"
+	if at := s.at.Load(); at != nil {
+		ok, why = at.queue.Ready()
+	}
+	if !ok {
+		w.WriteHeader(http.StatusServiceUnavailable)
+		fmt.Fprintln(w, why)
+		return
+	}
+	fmt.Fprintln(w, "ready")
+}
+
+// metrics writes the tier's counts in Prometheus's text format, version 0.0.4:
+// https://prometheus.io/docs/instrumenting/exposition_formats/
+func (s *appStatus) metrics(w http.ResponseWriter, _ *http.Request) {
+	w.Header().Set("Content-Type", "text/plain; version=0.0.4; charset=utf-8")
+	at := s.at.Load()
+	if at == nil {
+		return
+	}
+	q := at.queue.Stats()
+	for _, m := range []struct {
+		name, kind, help string
+		value            int64
+	}{
+		{"tintype_messages_received_total", "counter", "Messages received from the queue.", q.Received},
+		{"tintype_messages_in_flight", "gauge", "Messages with a handler at work.", q.InFlight},
+		{"tintype_messages_held", "gauge", "Messages whose lease is held.", q.Held},
+		{"tintype_messages_deleted_total", "counter", "Messages deleted after their work was done.", q.Acked},
+		{"tintype_messages_retried_total", "counter", "Messages that come back later.", q.Retried},
+		{"tintype_messages_released_total", "counter", "Messages given back while draining.", q.Released},
+		{"tintype_leases_lost_total", "counter", "Leases lost while work went on.", q.LostLeases},
+	} {
+		fmt.Fprintf(w, "# HELP %s %s\n# TYPE %s %s\n%s %d\n", m.name, m.help, m.name, m.kind, m.name, m.value)
+	}
+}

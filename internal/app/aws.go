@@ -1,0 +1,169 @@
+package app
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/url"
+	"os"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	awsconfig "github.com/aws/aws-sdk-go-v2/config"
+	"github.com/aws/aws-sdk-go-v2/credentials"
+	"github.com/aws/aws-sdk-go-v2/service/sns"
+	"github.com/aws/aws-sdk-go-v2/service/sqs"
+
+	"github.com/tintype/tintype/internal/config"
+	"github.com/tintype/tintype/internal/fault"
+	"github.com/tintype/tintype/internal/localaws"
+	"github.com/tintype/tintype/internal/provision"
+	"github.com/tintype/tintype/internal/store"
+)
+
+// awsEnvironment are the variables by which a person says which AWS is meant. Where
+// none is set and the embedded endpoint runs on this machine, that is meant.
+var awsEnvironment = []string{
+	"AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL_SQS", "AWS_ENDPOINT_URL_SNS",
+	"AWS_PROFILE", "AWS_DEFAULT_PROFILE", "AWS_ACCESS_KEY_ID", "AWS_WEB_IDENTITY_TOKEN_FILE",
+	"AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "AWS_CONTAINER_CREDENTIALS_FULL_URI",
+}
+
+// loadAWS finds out which S3, SNS and SQS to speak to, and as whom.
+func loadAWS(ctx context.Context, cfg config.Config, log *slog.Logger) (aws.Config, error) {
+	endpoint := cfg.AWS.EndpointURL
+	if endpoint == "" && !anySet(awsEnvironment) && isOurs(ctx, "http://"+cfg.Endpoint.Addr) {
+		endpoint = "http://" + cfg.Endpoint.Addr
+		log.Info("no AWS environment is set: using the endpoint on this machine", "url", endpoint)
+	}
+	c, err := awsconfig.LoadDefaultConfig(ctx)
+	if err != nil {
+		return c, &fault.Error{Op: "read the AWS environment", Kind: fault.Permanent, Code: fault.CodeUnavailable, Message: "it is not usable",
+			Hint: "check AWS_PROFILE and ~/.aws/config", Err: err}
+	}
+	if endpoint != "" {
+		c.BaseEndpoint = &endpoint
+	} else {
+		endpoint = aws.ToString(c.BaseEndpoint)
+	}
+	if isLoopback(endpoint) {
+		// A local endpoint needs no account: what it expects by default serves where
+		// nothing else is said.
+		if c.Region == "" {
+			c.Region = cfg.Endpoint.Region
+		}
+		if !anySet([]string{"AWS_ACCESS_KEY_ID", "AWS_PROFILE", "AWS_DEFAULT_PROFILE"}) {
+			c.Credentials = credentials.NewStaticCredentialsProvider(cfg.Endpoint.AccessKey, cfg.Endpoint.SecretKey, "")
+		}
+	}
+	if c.Region == "" {
+		return c, &fault.Error{Op: "read the AWS environment", Kind: fault.Permanent, Code: fault.CodeUnavailable, Message: "no region is set",
+			Hint: "set AWS_REGION, or start the local system with `tintype up`"}
+	}
+	return c, nil
+}
+
+func anySet(names []string) bool {
+	for _, n := range names {
+		if os.Getenv(n) != "" {
+			return true
+		}
+	}
+	return false
+}
+
+// isOurs asks whether the embedded endpoint answers at base.
+func isOurs(ctx context.Context, base string) bool {
+	ctx, cancel := context.WithTimeout(ctx, 500*time.Millisecond)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, base+localaws.HealthPath, nil)
+	if err != nil {
+		return false
+	}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return false
+	}
+	defer resp.Body.Close()
+	var answer struct{ Service string }
+	return json.NewDecoder(io.LimitReader(resp.Body, 1<<10)).Decode(&answer) == nil && answer.Service == "tintype"
+}
+
+func isLoopback(base string) bool {
+	u, err := url.Parse(base)
+	if err != nil {
+		return false
+	}
+	if u.Hostname() == "localhost" {
+		return true
+	}
+	ip := net.ParseIP(u.Hostname())
+	return ip != nil && ip.IsLoopback()
+}
+
+// deployment is the AWS side of a tier: clients, and where the resources are.
+type deployment struct {
+	aws     aws.Config
+	clients provision.Clients
+	store   *store.Store
+	spec    provision.Spec
+}
+
+func openDeployment(cfg config.Config, c aws.Config) (*deployment, error) {
+	d := &deployment{
+		aws:     c,
+		clients: provision.Clients{S3: store.NewClient(c), SNS: sns.NewFromConfig(c), SQS: sqs.NewFromConfig(c)},
+		spec: provision.Spec{
+			Region: c.Region, UploadsBucket: cfg.Names.Uploads(), ResultsBucket: cfg.Names.Results(),
+			Queue: cfg.Names.Queue, DeadLetterQueue: cfg.Names.DeadLetterQueue,
+			UploadTopic: cfg.Names.UploadTopic, CompletionTopic: cfg.Names.CompletionTopic,
+			Origins: origins(cfg.Web), Emails: cfg.Emails,
+		},
+	}
+	var err error
+	d.store, err = store.New(d.clients.S3, store.Options{
+		UploadsBucket: d.spec.UploadsBucket, ResultsBucket: d.spec.ResultsBucket, PublicURL: cfg.AWS.PublicS3URL,
+	})
+	return d, err
+}
+
+// find looks the resources up, waiting for as long as nobody answers: a tier may be
+// started before the endpoint it speaks to. A refusal ends the wait.
+func (d *deployment) find(ctx context.Context, log *slog.Logger) (provision.Resources, error) {
+	said := false
+	for {
+		res, err := provision.Find(ctx, d.clients, d.spec)
+		if err == nil || fault.KindOf(err) != fault.Retry || ctx.Err() != nil {
+			return res, err
+		}
+		if !said {
+			log.Warn("the AWS endpoint does not answer; waiting for it", "err", err, "hint", fault.HintOf(err))
+			said = true
+		}
+		select {
+		case <-ctx.Done():
+		case <-time.After(time.Second):
+		}
+	}
+}
+
+// origins are those that the page can be opened under: of a loopback or wildcard
+// address both names of this machine, since browsers tell them apart.
+func origins(w config.Web) []string {
+	host, port, err := net.SplitHostPort(w.Addr)
+	if err != nil {
+		return w.Origins
+	}
+	out := []string{}
+	ip := net.ParseIP(host)
+	if host == "" || host == "localhost" || ip != nil && (ip.IsLoopback() || ip.IsUnspecified()) {
+		out = append(out, fmt.Sprintf("http://127.0.0.1:%s", port), fmt.Sprintf("http://localhost:%s", port))
+	} else {
+		out = append(out, "http://"+net.JoinHostPort(host, port))
+	}
+	return append(out, w.Origins...)
+}

@@ -1,0 +1,108 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/credentials"
+
+	"github.com/tintype/tintype/internal/config"
+	"github.com/tintype/tintype/internal/fault"
+	"github.com/tintype/tintype/internal/localaws"
+	"github.com/tintype/tintype/internal/provision"
+)
+
+// openEndpoint takes the endpoint's addresses and its data directory.
+func openEndpoint(cfg config.Config, log *slog.Logger) (*localaws.Server, error) {
+	api, err := listen(cfg.Endpoint.Addr, "endpoint", "endpoint-addr")
+	if err != nil {
+		return nil, err
+	}
+	console, err := listen(cfg.Endpoint.ConsoleAddr, "console", "console-addr")
+	if err != nil {
+		api.Close()
+		return nil, err
+	}
+	srv, err := localaws.Open(localaws.Options{
+		Data: cfg.Endpoint.Data, API: api, Console: console, Region: cfg.Endpoint.Region,
+		AccessKey: cfg.Endpoint.AccessKey, SecretKey: cfg.Endpoint.SecretKey,
+		SMTPAddr: cfg.Endpoint.SMTP, MailFrom: cfg.Endpoint.MailFrom, Logger: log.With("part", "endpoint"),
+	})
+	if err != nil {
+		hint := "choose a directory that can be written with --data"
+		if errors.Is(err, localaws.ErrDataInUse) {
+			hint = "stop the tintype that has it, or choose another directory with --data"
+		}
+		return nil, &fault.Error{Kind: fault.Permanent, Code: fault.CodeUnavailable, Message: err.Error(), Hint: hint}
+	}
+	return srv, nil
+}
+
+// Endpoint runs the embedded endpoint alone until ctx ends.
+func Endpoint(ctx context.Context, cfg config.Config, out IO) error {
+	log := logger(cfg, out.Err)
+	srv, err := openEndpoint(cfg, log)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(out.Out, "S3, SNS and SQS are at %s (region %s), the console at http://%s. Ctrl-C stops them.\n", srv.URL(), cfg.Endpoint.Region, cfg.Endpoint.ConsoleAddr)
+	return runAll(ctx, log, service{"endpoint", srv.Run})
+}
+
+// Up runs everything on this machine until ctx ends: the endpoint, then the resources
+// in it, then the app tier and the web tier, which reach it by URL as they would reach AWS.
+func Up(ctx context.Context, cfg config.Config, out IO) error {
+	log := logger(cfg, out.Err)
+	// All addresses are taken before anything starts, so that a taken one costs nothing.
+	webLn, err := listen(cfg.Web.Addr, "web tier", "web-addr")
+	if err != nil {
+		return err
+	}
+	defer webLn.Close()
+	appLn, err := listen(cfg.App.Addr, "app tier", "app-addr")
+	if err != nil {
+		return err
+	}
+	defer appLn.Close()
+	endpoint, err := openEndpoint(cfg, log)
+	if err != nil {
+		return err
+	}
+	c := aws.Config{
+		Region: cfg.Endpoint.Region, BaseEndpoint: aws.String(endpoint.URL()),
+		Credentials: credentials.NewStaticCredentialsProvider(cfg.Endpoint.AccessKey, cfg.Endpoint.SecretKey, ""),
+	}
+	tiers := service{name: "tiers", run: func(ctx context.Context) error {
+		d, err := openDeployment(cfg, c)
+		if err != nil {
+			return err
+		}
+		if _, _, err := provision.Ensure(ctx, d.clients, d.spec); err != nil {
+			return stopped(ctx, err)
+		}
+		welcome(cfg, out, endpoint.URL())
+		return runAll(ctx, log, appTier(cfg, c, appLn, log), webTier(cfg, c, webLn, log))
+	}}
+	err = runAll(ctx, log, service{"endpoint", endpoint.Run}, tiers)
+	if err == nil {
+		fmt.Fprintln(out.Out, "Stopped. Everything is kept in "+cfg.Endpoint.Data+".")
+	}
+	return err
+}
+
+func welcome(cfg config.Config, out IO, url string) {
+	fmt.Fprintf(out.Out, `Tintype is running.
+
+  page               http://%s
+  console and mail   http://%s
+  S3, SNS and SQS    %s  (region %s, access key %s)
+  data               %s
+
+Try:   tintype upload photo.jpg --tint '#ff8800' --wait
+Stop:  Ctrl-C
+
+`, cfg.Web.Addr, cfg.Endpoint.ConsoleAddr, url, cfg.Endpoint.Region, cfg.Endpoint.AccessKey, cfg.Endpoint.Data)
+}

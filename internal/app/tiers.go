@@ -1,0 +1,153 @@
+package app
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/url"
+	"os"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+
+	"github.com/tintype/tintype/internal/config"
+	"github.com/tintype/tintype/internal/imaging"
+	"github.com/tintype/tintype/internal/queue"
+	"github.com/tintype/tintype/internal/recipe"
+	"github.com/tintype/tintype/internal/web"
+	"github.com/tintype/tintype/internal/worker"
+)
+
+// Web runs one web tier until ctx ends.
+func Web(ctx context.Context, cfg config.Config, out IO) error {
+	log := logger(cfg, out.Err)
+	c, err := loadAWS(ctx, cfg, log)
+	if err != nil {
+		return err
+	}
+	ln, err := listen(cfg.Web.Addr, "web tier", "web-addr")
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(out.Out, "The web tier is at http://%s. Ctrl-C stops it.\n", ln.Addr())
+	return runAll(ctx, log, webTier(cfg, c, ln, log))
+}
+
+// Worker runs one app tier until ctx ends.
+func Worker(ctx context.Context, cfg config.Config, out IO) error {
+	log := logger(cfg, out.Err)
+	c, err := loadAWS(ctx, cfg, log)
+	if err != nil {
+		return err
+	}
+	ln, err := listen(cfg.App.Addr, "app tier", "app-addr")
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(out.Out, "The app tier works off queue %s; health and metrics are at http://%s. Ctrl-C stops it.\n", cfg.Names.Queue, ln.Addr())
+	return runAll(ctx, log, appTier(cfg, c, ln, log))
+}
+
+// webTier is the web tier as a service. It waits for the endpoint if that does not
+// answer yet.
+func webTier(cfg config.Config, c aws.Config, ln net.Listener, log *slog.Logger) service {
+	return service{name: "web tier", run: func(ctx context.Context) error {
+		defer ln.Close()
+		d, err := openDeployment(cfg, c)
+		if err != nil {
+			return err
+		}
+		res, err := d.find(ctx, log)
+		if err != nil {
+			return stopped(ctx, err)
+		}
+		host, err := os.Hostname()
+		if err != nil {
+			host = "" // only a part of the queue's name, for operators
+		}
+		srv, err := web.New(web.Options{
+			Store: d.store, Recipes: recipe.Builtin(),
+			Notifier: web.NotifierOptions{SQS: d.clients.SQS, SNS: d.clients.SNS, TopicARN: res.CompletionTopicARN, Host: host},
+			Figures:  web.SQSFigures(d.clients.SQS, res.QueueURL, res.DeadLetterQueueURL),
+			Mode:     cfg.Mode, MaxBytes: cfg.Limits.Bytes, MaxPixels: cfg.Limits.Pixels, MaxSide: cfg.Limits.Side,
+			Hosts: hostnames(cfg.Web.Origins), Version: Program(), Logger: log.With("tier", "web"),
+		})
+		if err != nil {
+			return err
+		}
+		return runAll(ctx, log,
+			service{"web server", func(ctx context.Context) error { return serve(ctx, ln, srv.Handler(), cfg.Drain, log) }},
+			// Stops first: it ends the event streams, for which the server would wait.
+			service{"completion messages", srv.Run},
+		)
+	}}
+}
+
+// appTier is the app tier as a service: the queue's engine with the worker as its
+// handler, and a server for health, readiness and metrics.
+func appTier(cfg config.Config, c aws.Config, ln net.Listener, log *slog.Logger) service {
+	return service{name: "app tier", run: func(ctx context.Context) error {
+		log := log.With("tier", "app")
+		status := newAppStatus()
+		return runAll(ctx, log,
+			service{"app server", func(ctx context.Context) error { return serve(ctx, ln, status.handler(), cfg.Drain, log) }},
+			service{"queue", func(ctx context.Context) error { return workQueue(ctx, cfg, c, status, log) }},
+		)
+	}}
+}
+
+func workQueue(ctx context.Context, cfg config.Config, c aws.Config, status *appStatus, log *slog.Logger) error {
+	engine, err := imaging.New(imaging.Options{
+		Limits: imaging.Limits{Bytes: cfg.Limits.Bytes, Pixels: cfg.Limits.Pixels, Side: cfg.Limits.Side, Frames: cfg.Limits.Frames}, Logger: log,
+	})
+	if err != nil {
+		return err
+	}
+	defer engine.Close()
+	d, err := openDeployment(cfg, c)
+	if err != nil {
+		return err
+	}
+	res, err := d.find(ctx, log)
+	if err != nil {
+		return stopped(ctx, err)
+	}
+	w, err := worker.New(worker.Options{
+		Store: d.store, Imaging: engine, Recipes: recipe.Builtin(),
+		Announcer:     worker.NewSNSAnnouncer(d.clients.SNS, res.CompletionTopicARN),
+		UploadsBucket: d.spec.UploadsBucket, MaxBytes: cfg.Limits.Bytes, Workers: cfg.App.Workers,
+		Program: Program(), Logger: log,
+	})
+	if err != nil {
+		return err
+	}
+	q, err := queue.New(d.clients.SQS, queue.Options{
+		QueueURL: res.QueueURL, DrainTimeout: cfg.Drain, Logger: log,
+		// More messages than workers are held, so that fetching and storing go on while
+		// all workers compute.
+		Slots: 2*cfg.App.Workers + 2,
+	}, w.Handle)
+	if err != nil {
+		return err
+	}
+	status.working(q, w)
+	return q.Run(ctx)
+}
+
+// stopped is nil where the failure is only that we were told to stop.
+func stopped(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return nil
+	}
+	return err
+}
+
+// hostnames are the hosts of origins.
+func hostnames(origins []string) (hosts []string) {
+	for _, o := range origins {
+		if u, err := url.Parse(o); err == nil {
+			hosts = append(hosts, u.Hostname())
+		}
+	}
+	return hosts
+}
