@@ -168,6 +168,7 @@ func FuzzReceiptHandle(f *testing.F) {
 	f.Add(s.handle(receipt{8, 1, 1}))
 	f.Add("")
 	f.Add("AAAA")
+	f.Add(s.handle(receipt{7, 1, 1}) + "\n")
 	f.Fuzz(func(t *testing.T, h string) {
 		rc, err := s.receipt(q, &h)
 		if err == nil && (rc.queue != q.id || s.handle(rc) != h) {

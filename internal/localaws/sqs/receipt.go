@@ -43,7 +43,8 @@ func (s *Service) receipt(q *queue, handle *string) (receipt, error) {
 		return receipt{}, missing("ReceiptHandle")
 	}
 	b, err := base64.StdEncoding.Strict().DecodeString(*handle)
-	if err != nil || len(b) != receiptPlain+receiptMAC || !hmac.Equal(b[receiptPlain:], s.mac(b[:receiptPlain])) {
+	// The decoder passes over line breaks, which no handle has.
+	if err != nil || len(b) != receiptPlain+receiptMAC || len(*handle) != base64.StdEncoding.EncodedLen(len(b)) || !hmac.Equal(b[receiptPlain:], s.mac(b[:receiptPlain])) {
 		return receipt{}, badReceipt(*handle)
 	}
 	r := receipt{
