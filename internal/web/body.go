@@ -69,6 +69,23 @@ func bodyFault(err error) error {
 	return refuse(fault.CodeBadRequest, "", "The request's body cannot be read: %.200s.", strings.TrimPrefix(err.Error(), "json: "))
 }
 
+// tailReader keeps the end of what was read through it: tailSize bytes at least.
+type tailReader struct {
+	r    io.Reader
+	tail []byte
+}
+
+const tailSize = 1 << 10
+
+func (t *tailReader) Read(b []byte) (int, error) {
+	n, err := t.r.Read(b)
+	t.tail = append(t.tail, b[:n]...)
+	if len(t.tail) > 64*tailSize {
+		t.tail = append(t.tail[:0], t.tail[len(t.tail)-tailSize:]...)
+	}
+	return n, err
+}
+
 // patientReader lets a body take as long as it keeps coming: each read has idleTimeout,
 // all of them together have until end. It overrides the server's own read timeout, which is
 // meant for small requests.

@@ -10,6 +10,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/s3/types"
+
+	"github.com/tintype/tintype/internal/store"
 	"github.com/tintype/tintype/internal/testimages"
 	"github.com/tintype/tintype/internal/web/webtest"
 )
@@ -41,6 +45,20 @@ func (s *system) appTier() {
 	s.t.Cleanup(func() { cancel(); wg.Wait() })
 }
 
+// allow lets pages of an origin upload straight to the uploads bucket, as provisioning does.
+func (s *system) allow(origin string) {
+	s.t.Helper()
+	_, err := s.s3.PutBucketCors(s.t.Context(), &s3.PutBucketCorsInput{
+		Bucket: ptr(s.store.Bucket(store.Uploads)),
+		CORSConfiguration: &types.CORSConfiguration{CORSRules: []types.CORSRule{{
+			AllowedOrigins: []string{origin}, AllowedMethods: []string{http.MethodPost}, AllowedHeaders: []string{"*"},
+		}}},
+	})
+	if err != nil {
+		s.t.Fatal(err)
+	}
+}
+
 // files writes pictures to disk, for a file picker.
 func files(t *testing.T, pictures map[string][]byte) map[string]string {
 	t.Helper()
@@ -59,8 +77,9 @@ func TestPageInBrowser(t *testing.T) {
 	s := newSystem(t, nil)
 	s.run(s.web)
 	s.appTier()
+	s.allow(s.url)
 	hostile := `<img src=x onerror=alert(1)>" 'ünï 🐈 & {{x}}.png`
-	paths := files(t, map[string][]byte{"rocket.jpg": testimages.Photo(), hostile: testimages.PNG(640, 480), "dropped.png": testimages.PNG(300, 500)})
+	paths := files(t, map[string][]byte{"rocket.jpg": testimages.Photo(), hostile: testimages.PNG(320, 240), "dropped.png": testimages.PNG(300, 500)})
 
 	t.Run("choose", func(t *testing.T) {
 		webtest.ChooseAndTint(t, s.url, "#3366ff", paths["rocket.jpg"], paths[hostile])

@@ -9,8 +9,6 @@ import (
 )
 
 const (
-	// heartbeatEvery keeps proxies from closing an idle stream and finds clients that have gone.
-	heartbeatEvery = 15 * time.Second
 	// streamWriteTimeout is how long one write to a listener may take.
 	streamWriteTimeout = 10 * time.Second
 	// maxStreams bounds the listeners of one instance: each holds a connection and a buffer.
@@ -57,6 +55,7 @@ func (s *Server) handleEvents(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 	}
+	// Heartbeats keep proxies from closing an idle stream, and find clients that have gone.
 	beat := time.NewTicker(s.heartbeat)
 	defer beat.Stop()
 	for {

@@ -27,7 +27,7 @@ type sse struct{ id, event, data string }
 func (s *system) listen(lastEventID string) *stream {
 	s.t.Helper()
 	ctx, cancel := context.WithCancel(s.t.Context())
-	req, err := http.NewRequestWithContext(ctx, "GET", s.url+"/api/events", nil)
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, s.url+"/api/events", nil)
 	if err != nil {
 		s.t.Fatal(err)
 	}
@@ -38,7 +38,7 @@ func (s *system) listen(lastEventID string) *stream {
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	if resp.StatusCode != 200 || resp.Header.Get("Content-Type") != "text/event-stream" || resp.Header.Get("X-Accel-Buffering") != "no" || resp.Header.Get("Cache-Control") != "no-store" {
+	if resp.StatusCode != http.StatusOK || resp.Header.Get("Content-Type") != "text/event-stream" || resp.Header.Get("X-Accel-Buffering") != "no" || resp.Header.Get("Cache-Control") != "no-store" {
 		s.t.Fatalf("stream: %s %v", resp.Status, resp.Header)
 	}
 	st := &stream{t: s.t, resp: resp, cancel: cancel, events: make(chan sse, 100), beats: make(chan struct{}, 100)}
@@ -139,7 +139,7 @@ func TestCompletionToListener(t *testing.T) {
 	s.mustProcess(id2)
 	st.image(id2, recipe.Done)
 
-	if a := s.request("DELETE", "/api/images/"+id, nil); a.StatusCode != 204 {
+	if a := s.request("DELETE", "/api/images/"+id, nil); a.StatusCode != http.StatusNoContent {
 		t.Fatal(a.Status)
 	}
 	if e := st.next(); e.event != eventDeleted || e.data != `{"id":"`+id+`"}` {

@@ -30,6 +30,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sns"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 
+	"go.uber.org/goleak"
+
 	"github.com/tintype/tintype/internal/event"
 	"github.com/tintype/tintype/internal/recipe"
 	"github.com/tintype/tintype/internal/store"
@@ -50,6 +52,13 @@ var stopEndpoint = func() {}
 func TestMain(m *testing.M) {
 	code := m.Run()
 	stopEndpoint()
+	if code == 0 {
+		// Clients of the SDK keep idle connections, and offer no way to close them.
+		if err := goleak.Find(goleak.IgnoreTopFunction("internal/poll.runtime_pollWait"), goleak.IgnoreAnyFunction("net/http.(*persistConn).writeLoop"), goleak.IgnoreAnyFunction("net/http.(*persistConn).readLoop")); err != nil {
+			fmt.Fprintln(os.Stderr, "goroutines are left:", err)
+			code = 1
+		}
+	}
 	os.Exit(code)
 }
 

@@ -346,13 +346,13 @@ func TestRoutes(t *testing.T) {
 		t.Errorf("//api//config: %s to %q", a.Status, a.Header.Get("Location"))
 	}
 	a := s.request("GET", "/static/app.js", nil)
-	if a.StatusCode != 200 || a.Header.Get("Content-Type") != "text/javascript; charset=utf-8" || a.Header.Get("ETag") == "" {
+	if a.StatusCode != http.StatusOK || a.Header.Get("Content-Type") != "text/javascript; charset=utf-8" || a.Header.Get("ETag") == "" {
 		t.Errorf("app.js: %s %v", a.Status, a.Header)
 	}
 	if again := s.request("GET", "/static/app.js", nil, "If-None-Match", a.Header.Get("ETag")); again.StatusCode != http.StatusNotModified {
 		t.Errorf("app.js again: %s", again.Status)
 	}
-	if a := s.request("HEAD", "/", nil); a.StatusCode != 200 || len(a.body) != 0 {
+	if a := s.request("HEAD", "/", nil); a.StatusCode != http.StatusOK || len(a.body) != 0 {
 		t.Errorf("HEAD /: %s", a.Status)
 	}
 }
@@ -404,7 +404,7 @@ func TestPipeline(t *testing.T) {
 		t.Errorf("pipeline is %+v", got)
 	}
 	figures = SQSFigures(s.sqs, work+"-gone", "")
-	if a := s.request("GET", "/api/pipeline", nil); a.StatusCode != 500 || strings.Contains(string(a.body), "gone") {
+	if a := s.request("GET", "/api/pipeline", nil); a.StatusCode != http.StatusInternalServerError || strings.Contains(string(a.body), "gone") {
 		t.Errorf("with its queue gone: %s %s", a.Status, a.body)
 	}
 }

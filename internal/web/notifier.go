@@ -274,7 +274,7 @@ func (n *Notifier) serve(ctx context.Context) error {
 		err := n.receive(ctx, min(receiveWait, max(time.Second, time.Until(beat))))
 		switch {
 		case ctx.Err() != nil:
-			return nil
+			return err // of the cancelled call
 		case isQueueGone(err):
 			return err
 		case err != nil:

@@ -3,7 +3,6 @@ package web
 import (
 	"context"
 	"io"
-	"net"
 	"net/http/httptest"
 	"net/http/httputil"
 	"net/url"
@@ -254,7 +253,7 @@ func hangUp(w http.ResponseWriter) {
 	if c, _, err := http.NewResponseController(w).Hijack(); err == nil {
 		_ = c.(interface{ CloseWrite() error }).CloseWrite()
 		_, _ = io.Copy(io.Discard, io.LimitReader(c, 1))
-		_ = c.(net.Conn).Close()
+		_ = c.Close()
 	}
 }
 
@@ -280,7 +279,7 @@ func TestEndpointAway(t *testing.T) {
 	s.json("GET", "/api/images", "", 200)
 
 	away.Store(false)
-	s.until("it is ready", func() bool { return s.request("GET", "/readyz", nil).StatusCode == 200 })
+	s.until("it is ready", func() bool { return s.request("GET", "/readyz", nil).StatusCode == http.StatusOK })
 	st := s.listen("")
 	st.next()
 	away.Store(true)
@@ -292,7 +291,7 @@ func TestEndpointAway(t *testing.T) {
 	s.json("GET", "/readyz", "", 503)
 	away.Store(false)
 	st.image(id, recipe.Done)
-	s.until("it is ready again", func() bool { return s.request("GET", "/readyz", nil).StatusCode == 200 })
+	s.until("it is ready again", func() bool { return s.request("GET", "/readyz", nil).StatusCode == http.StatusOK })
 }
 
 func TestQueueName(t *testing.T) {

@@ -98,11 +98,8 @@ func (n *Notifier) isDead(ctx context.Context, url string, now time.Time) (bool,
 	if err != nil {
 		return false, fmt.Errorf("read tags of %s: %w", url, err)
 	}
-	beat, err := strconv.ParseInt(tags.Tags[heartbeatTag], 10, 64)
-	if err != nil {
-		return false, nil
-	}
-	return now.Sub(time.Unix(beat, 0)) > n.o.DeadAfter, nil
+	beat, bad := strconv.ParseInt(tags.Tags[heartbeatTag], 10, 64)
+	return bad == nil && now.Sub(time.Unix(beat, 0)) > n.o.DeadAfter, nil
 }
 
 // webSubscriptions finds the topic's subscriptions of web instances' queues in the

@@ -279,10 +279,11 @@ func (s *Server) readForm(w http.ResponseWriter, r *http.Request) (*spooled, err
 	if err := rc.SetWriteDeadline(body.end.Add(time.Minute)); err != nil {
 		return form, err
 	}
-	parts := multipart.NewReader(body, typeParams["boundary"])
+	kept := &tailReader{r: body}
+	parts := multipart.NewReader(kept, typeParams["boundary"])
 	for n := 0; ; n++ {
 		part, err := parts.NextRawPart()
-		if err == io.EOF {
+		if err == io.EOF { //nolint:errorlint // the end itself; some ends that come too early have io.EOF wrapped
 			break
 		}
 		if err != nil {
@@ -300,11 +301,16 @@ func (s *Server) readForm(w http.ResponseWriter, r *http.Request) (*spooled, err
 			return form, s.formFault(err)
 		}
 	}
+	if _, err := io.Copy(io.Discard, kept); err != nil { // what follows the last boundary
+		return form, s.formFault(err)
+	}
+	// The multipart reader takes a body that ends after any boundary for a whole one; the
+	// parameters that are missing from it would be taken for defaults.
+	if !bytes.Contains(kept.tail, []byte("--"+typeParams["boundary"]+"--")) {
+		return form, bodyFault(io.ErrUnexpectedEOF)
+	}
 	if form.file == nil {
 		return form, refuse(fault.CodeBadRequest, "With curl: -F file=@picture.jpg.", "The form has no part named file.")
-	}
-	if _, err := io.Copy(io.Discard, body); err != nil { // what follows the last boundary
-		return form, s.formFault(err)
 	}
 	// A deadline that passed while we work would look like a client that went away.
 	return form, rc.SetReadDeadline(time.Time{})

@@ -34,7 +34,7 @@ func TestMultipartOrders(t *testing.T) {
 				t.Errorf("%s: %+v", name, img)
 			}
 			a := s.upload(nil, fields...)
-			if a.StatusCode != 202 {
+			if a.StatusCode != http.StatusAccepted {
 				t.Errorf("%s: %s %s", name, a.Status, a.body)
 			}
 		})
@@ -51,7 +51,7 @@ func fieldsBut(fields []field, name string) (out []field) {
 }
 
 func TestRefusedAtTheDoor(t *testing.T) {
-	s := newSystem(t, func(o *Options) { o.MaxBytes = 2_000_000 })
+	s := newSystem(t, func(o *Options) { o.MaxBytes, o.MaxPixels = 2_000_000, 1_000_000 })
 	good := field{"file", "a.png", testimages.PNG(6, 6)}
 	type row struct {
 		fields []field
@@ -65,7 +65,7 @@ func TestRefusedAtTheDoor(t *testing.T) {
 		"svg":            {one("a.png", testimages.SVG()), 415, fault.CodeUnsupported},
 		"20,001 px wide": {one("a.png", testimages.HugePNG()), 422, fault.CodeSideTooLong},
 		"bomb":           {one("a.jpg", testimages.BombJPEG()), 422, fault.CodeSideTooLong},
-		"150 megapixels": {one("a.png", testimages.BlackPNG(15000, 10001)), 422, fault.CodeTooManyPixels},
+		"1.1 megapixels": {one("a.png", testimages.BlackPNG(1100, 1001)), 422, fault.CodeTooManyPixels},
 		"too large":      {one("a.png", append(testimages.PNG(6, 6), make([]byte, 2_000_000)...)), 413, fault.CodeTooLarge},
 		"unknown recipe": {[]field{good, {name: "recipe", body: []byte("paint")}}, 422, fault.CodeUnknownRecipe},
 		"bad colour":     {[]field{good, {name: "tint", body: []byte("reddish")}}, 422, fault.CodeBadParameter},
@@ -81,8 +81,13 @@ func TestRefusedAtTheDoor(t *testing.T) {
 	for name, r := range rows {
 		t.Run(name, func(t *testing.T) { s.refused(s.upload(nil, r.fields...), r.status, r.code) })
 	}
-	ct, body := form(good)
-	s.refused(s.request("POST", "/api/images", bytes.NewReader(body[:len(body)-30]), "Content-Type", ct), 400, fault.CodeBadRequest)
+	_, body := form(good)
+	// Wherever a form is cut off, it is not taken for the whole.
+	whole, longer := form(good, field{name: "tint", body: []byte("#112233")})
+	second := bytes.LastIndex(longer, []byte("Content-Disposition"))
+	for _, cut := range []int{len(longer) - 30, second, second + 10, second - 3, 40} {
+		s.refused(s.request("POST", "/api/images", bytes.NewReader(longer[:cut]), "Content-Type", whole), 400, fault.CodeBadRequest)
+	}
 	s.refused(s.request("POST", "/api/images", bytes.NewReader(good.body), "Content-Type", "image/png"), 415, codeMediaType)
 	s.refused(s.request("POST", "/api/images", bytes.NewReader(body), "Content-Type", "multipart/form-data"), 415, codeMediaType)
 
@@ -186,7 +191,7 @@ func TestSlowUpload(t *testing.T) {
 		}
 		pw.Close()
 	}()
-	if a := s.request("POST", "/api/images", pr, "Content-Type", ct); a.StatusCode != 202 {
+	if a := s.request("POST", "/api/images", pr, "Content-Type", ct); a.StatusCode != http.StatusAccepted {
 		t.Errorf("slow upload: %s %s", a.Status, a.body)
 	}
 }
@@ -236,10 +241,10 @@ func TestHostileNames(t *testing.T) {
 		}
 		for _, path := range []string{"/original?download", "/outputs/full?download"} {
 			to := s.request("GET", "/api/images/"+id+path, nil)
-			if to.StatusCode != 302 {
+			if to.StatusCode != http.StatusFound {
 				t.Fatalf("%s: %s: %s %s", kind, path, to.Status, to.body)
 			}
-			if a := s.request("GET", to.Header.Get("Location"), nil); a.StatusCode != 200 || a.Header.Get("X-Evil") != "" {
+			if a := s.request("GET", to.Header.Get("Location"), nil); a.StatusCode != http.StatusOK || a.Header.Get("X-Evil") != "" {
 				t.Errorf("%s: %s: %s %.200s", kind, path, a.Status, a.body)
 			}
 		}
@@ -282,7 +287,7 @@ func TestPageWithoutScripts(t *testing.T) {
 	}
 
 	a = s.upload(browser, field{"file", "a.txt", []byte("hello <b>")})
-	if a.StatusCode != 415 || !strings.HasPrefix(a.Header.Get("Content-Type"), "text/html") || !strings.Contains(string(a.body), "Not an image") {
+	if a.StatusCode != http.StatusUnsupportedMediaType || !strings.HasPrefix(a.Header.Get("Content-Type"), "text/html") || !strings.Contains(string(a.body), "Not an image") {
 		t.Errorf("refused form: %s %s %.300s", a.Status, a.Header.Get("Content-Type"), a.body)
 	}
 }

@@ -147,7 +147,11 @@ func (b *Browser) Submit(tint string, files ...string) []Result {
 func CheckTinted(t testing.TB, base, id, output, tint string) {
 	t.Helper()
 	client := &http.Client{Timeout: 30 * time.Second}
-	resp, err := client.Get(base + "/api/images/" + id + "/outputs/" + output)
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, base+"/api/images/"+id+"/outputs/"+output, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp, err := client.Do(req)
 	if err != nil {
 		t.Fatalf("download %s of %s: %v", output, id, err)
 	}
