@@ -1,0 +1,323 @@
+package worker
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"math"
+	"strconv"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/tintype/tintype/internal/event"
+	"github.com/tintype/tintype/internal/fault"
+	"github.com/tintype/tintype/internal/imaging"
+	"github.com/tintype/tintype/internal/queue"
+	"github.com/tintype/tintype/internal/recipe"
+	"github.com/tintype/tintype/internal/store"
+)
+
+// attempt is one upload on its way through this worker.
+type attempt struct {
+	*Worker
+	log     *slog.Logger
+	msg     queue.Message
+	up      event.Upload
+	id      string
+	started time.Time
+
+	prev     *recipe.Manifest // the result found at the start; nil where there is none
+	prevETag string           // what CommitManifest must still find
+}
+
+// upload brings one upload to its end: done, failed, or found to need nothing. An error
+// means that the message must come back.
+func (w *Worker) upload(ctx context.Context, log *slog.Logger, m queue.Message, u event.Upload) error {
+	id := store.IDForKey(u.Key)
+	a := &attempt{Worker: w, log: log.With("image", id, "key", u.Key), msg: m, up: u, id: id, started: time.Now().UTC()}
+	if err := a.look(ctx); err != nil {
+		return err
+	}
+	if settled, err := a.settled(ctx); settled {
+		return err
+	}
+	return a.work(ctx)
+}
+
+// look reads the manifest that is there now.
+func (a *attempt) look(ctx context.Context) error {
+	var err error
+	a.prev, a.prevETag, err = a.opts.Store.Manifest(ctx, a.id)
+	switch {
+	case errors.Is(err, store.ErrNotFound):
+		return nil
+	case errors.Is(err, store.ErrUnreadable):
+		a.log.Warn("what stands in the manifest's place is no manifest; it will be replaced", "error", err)
+		return nil
+	}
+	return err
+}
+
+// settled reports whether the manifest that is there leaves nothing to do for this event:
+// it is the result of this very event, or of a later one.
+func (a *attempt) settled(ctx context.Context) (bool, error) {
+	switch {
+	case a.prev == nil:
+		return false, nil
+	case a.stale():
+		a.superseded.Add(1)
+		a.log.Info("a newer event of this image has been dealt with already")
+		return true, nil
+	case a.prev.Source.Key == a.up.Key && a.up.Sequencer != "" && a.prev.Source.Sequencer == a.up.Sequencer:
+		return true, a.repeat(ctx)
+	}
+	return false, nil
+}
+
+// stale reports whether the manifest belongs to a later event than ours. Sequencers order
+// the events of one key. Two keys share an id only where somebody put a second file under
+// an upload's prefix by hand; then the times must do.
+func (a *attempt) stale() bool {
+	if a.prev.Source.Key == a.up.Key {
+		return event.Later(a.prev.Source.Sequencer, a.up.Sequencer)
+	}
+	return !a.up.Time.IsZero() && a.prev.Timings.Uploaded.After(a.up.Time)
+}
+
+// repeat deals with an event whose result is there. It is announced again only if the
+// message has been received before: then whoever had it may have ended between storing
+// and announcing. The announcement has the same id as the first.
+func (a *attempt) repeat(ctx context.Context) error {
+	a.unneeded.Add(1)
+	a.log.Info("there is a current result already", "announced_again", a.msg.ReceiveCount > 1)
+	if a.msg.ReceiveCount <= 1 {
+		return nil
+	}
+	return a.announce(ctx, a.prev)
+}
+
+// work fetches, processes and stores.
+func (a *attempt) work(ctx context.Context) error {
+	m := a.manifest()
+	src, body, job, err := a.fetch(ctx, m)
+	switch {
+	case errors.Is(err, store.ErrChanged):
+		a.superseded.Add(1)
+		a.log.Info("overwritten by a newer upload, whose own event comes")
+		return nil
+	case errors.Is(err, errCurrent):
+		return a.repeat(ctx)
+	case err != nil:
+		return a.end(ctx, m, err)
+	}
+
+	pic, took, err := a.compute(ctx, body, job)
+	m.Timings.ProcessMS = took.Milliseconds()
+	if err != nil {
+		return a.end(ctx, m, err)
+	}
+	m.Source.Width, m.Source.Height, m.Source.Format = pic.Source.Width, pic.Source.Height, pic.Source.Format
+
+	began := time.Now()
+	if m.Outputs, err = a.put(ctx, src, job, pic); err != nil {
+		return err
+	}
+	m.Timings.StoreMS = time.Since(began).Milliseconds()
+	m.Status = recipe.Done
+	return a.finish(ctx, m)
+}
+
+// manifest is what is known before the original has been opened.
+func (a *attempt) manifest() *recipe.Manifest {
+	uploaded := a.up.Time
+	if uploaded.IsZero() {
+		uploaded = a.msg.SentAt
+	}
+	return &recipe.Manifest{
+		Version: recipe.ManifestVersion, ID: a.id, Recipe: recipe.Default, Attempts: a.msg.ReceiveCount,
+		Source:  recipe.Source{Bucket: a.up.Bucket, Key: a.up.Key, ETag: a.up.ETag, VersionID: a.up.VersionID, Sequencer: a.up.Sequencer, Bytes: a.up.Size},
+		Timings: recipe.Timings{Uploaded: uploaded, Started: a.started}, Program: a.opts.Program, Libvips: a.opts.Imaging.Version(), MessageID: a.msg.ID,
+	}
+}
+
+// errCurrent means that the result that is there is of exactly this source and this job.
+var errCurrent = errors.New("the result is current")
+
+// fetch opens the original, finds out what is to be done to it, and reads it, filling in m
+// as it learns. What is refused by its headers alone is never read.
+func (a *attempt) fetch(ctx context.Context, m *recipe.Manifest) (*store.Source, []byte, *recipe.Job, error) {
+	began := time.Now()
+	ctx, cancel := context.WithTimeout(ctx, a.opts.IOTimeout)
+	defer cancel()
+	src, err := a.opts.Store.OpenSource(ctx, a.up.Key, a.up.ETag)
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	defer src.Body.Close()
+	m.Source.ETag, m.Source.VersionID, m.Source.Bytes, m.Source.ContentType = src.ETag, src.VersionID, src.Size, src.ContentType
+	if m.Timings.Uploaded.IsZero() {
+		m.Timings.Uploaded = src.LastModified
+	}
+	if src.Recipe != "" {
+		m.Recipe = src.Recipe
+	}
+	if src.MetaErr != nil {
+		return nil, nil, nil, src.MetaErr
+	}
+	job, err := a.opts.Recipes.Resolve(src.Recipe, src.Params)
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	m.Recipe, m.Params, m.RecipeHash = job.Recipe, job.Params, job.Hash
+	// A later event of the same content is somebody asking again: then the work is done again.
+	if a.prev.Current(src.ETag, src.VersionID, job.Hash) && a.prev.Source.Key == a.up.Key && !event.Later(a.up.Sequencer, a.prev.Source.Sequencer) {
+		return nil, nil, nil, errCurrent
+	}
+	body, err := a.read(src)
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	m.Source.Bytes = int64(len(body))
+	m.Timings.FetchMS = time.Since(began).Milliseconds()
+	return src, body, job, nil
+}
+
+// read reads an original, bounded. One that its headers say is too large is not read at
+// all; where they do not say, it is read as far as the limit.
+func (a *attempt) read(src *store.Source) ([]byte, error) {
+	if src.Size > a.opts.MaxBytes {
+		return nil, a.tooLarge()
+	}
+	var body bytes.Buffer
+	body.Grow(int(max(src.Size, 0)) + bytes.MinRead)
+	// To the end of the stream, which is where the SDK compares the checksum.
+	n, err := body.ReadFrom(io.LimitReader(src.Body, a.opts.MaxBytes+1))
+	switch {
+	case err != nil:
+		return nil, fmt.Errorf("read s3://%s/%s: %w", a.up.Bucket, a.up.Key, err)
+	case n > a.opts.MaxBytes:
+		return nil, a.tooLarge()
+	case src.Size > 0 && n != src.Size:
+		return nil, fmt.Errorf("read s3://%s/%s: got %d bytes of %d", a.up.Bucket, a.up.Key, n, src.Size)
+	case n == 0:
+		return nil, &fault.Error{Kind: fault.Permanent, Code: fault.CodeEmpty, Message: "the file is empty", Hint: "upload it again; something cut the upload short"}
+	}
+	return body.Bytes(), nil
+}
+
+func (a *attempt) tooLarge() error {
+	return &fault.Error{Kind: fault.Permanent, Code: fault.CodeTooLarge,
+		Message: fmt.Sprintf("the file is larger than the %s that are allowed", megabytes(a.opts.MaxBytes)),
+		Hint:    "upload a smaller file, or have the limit raised and send the image through again"}
+}
+
+// megabytes is a size for people: "50 MB", "51.2 MB", "1234 bytes".
+func megabytes(n int64) string {
+	if n < 100_000 {
+		return fmt.Sprintf("%d bytes", n)
+	}
+	return strconv.FormatFloat(math.Round(float64(n)/1e5)/10, 'f', -1, 64) + " MB"
+}
+
+// put stores all outputs at once.
+func (a *attempt) put(ctx context.Context, src *store.Source, job *recipe.Job, pic *imaging.Picture) ([]recipe.Result, error) {
+	ctx, cancel := context.WithTimeout(ctx, a.opts.IOTimeout)
+	defer cancel()
+	results := make([]recipe.Result, len(pic.Outputs))
+	g, ctx := errgroup.WithContext(ctx)
+	for i, out := range pic.Outputs {
+		g.Go(func() error {
+			sum := sha256.Sum256(out.Bytes)
+			results[i] = recipe.Result{
+				Name: out.Name, Key: store.OutputKey(a.id, src.ETag, src.VersionID, job.Hash, out.Name, out.Ext), ContentType: out.ContentType, Format: out.Format,
+				Width: out.Width, Height: out.Height, Bytes: int64(len(out.Bytes)), SHA256: hex.EncodeToString(sum[:]), ThumbHash: out.ThumbHash,
+			}
+			return a.opts.Store.PutOutput(ctx, results[i].Key, out.ContentType, out.Bytes)
+		})
+	}
+	if err := g.Wait(); err != nil {
+		return nil, err
+	}
+	return results, nil
+}
+
+// end deals with an error: a permanent one becomes a manifest with status failed, any
+// other brings the message back.
+func (a *attempt) end(ctx context.Context, m *recipe.Manifest, err error) error {
+	f := fault.As(err)
+	if f == nil || f.Kind != fault.Permanent || ctx.Err() != nil {
+		return err
+	}
+	m.Status = recipe.Failed
+	m.Error = &recipe.Failure{Code: fault.CodeOf(err), Message: f.Message, Hint: f.Hint}
+	return a.finish(ctx, m)
+}
+
+// commitTries bounds how often a conflict over the manifest is fought out at one go.
+const commitTries = 5
+
+// finish commits the manifest and announces it. Where somebody else wrote in between, the
+// newer event wins: ours is dropped, or written over theirs.
+func (a *attempt) finish(ctx context.Context, m *recipe.Manifest) error {
+	m.Timings.Finished = time.Now().UTC()
+	for range commitTries {
+		if ctx.Err() != nil { // the lease is lost, or time is up: nothing may be published
+			return context.Cause(ctx)
+		}
+		err := a.opts.Store.CommitManifest(ctx, m, a.prevETag)
+		if err == nil {
+			return a.announceNew(ctx, m)
+		}
+		if !errors.Is(err, store.ErrConflict) {
+			return err
+		}
+		if err := a.look(ctx); err != nil {
+			return err
+		}
+		if a.ownWrite(m) { // it was stored, only the answer was lost
+			return a.announceNew(ctx, m)
+		}
+		if settled, err := a.settled(ctx); settled {
+			return err
+		}
+		// The same source and job, without sequencers to tell two events apart.
+		if a.prev.Current(m.Source.ETag, m.Source.VersionID, m.RecipeHash) && a.prev.Status == m.Status && m.Source.Sequencer == "" {
+			return a.repeat(ctx)
+		}
+	}
+	return fmt.Errorf("commit the manifest of %s: %d conflicts in a row: %w", a.id, commitTries, store.ErrConflict)
+}
+
+// ownWrite reports whether the manifest just read is the one that was to be written.
+func (a *attempt) ownWrite(m *recipe.Manifest) bool {
+	return a.prev != nil && a.prev.MessageID == m.MessageID && a.prev.Attempts == m.Attempts && a.prev.Timings.Finished.Equal(m.Timings.Finished)
+}
+
+// announceNew announces a result that has just been stored, and counts it.
+func (a *attempt) announceNew(ctx context.Context, m *recipe.Manifest) error {
+	t := m.Timings
+	log := a.log.With("recipe", m.Recipe, "fetch_ms", t.FetchMS, "process_ms", t.ProcessMS, "store_ms", t.StoreMS, "waited_ms", t.Started.Sub(t.Uploaded).Milliseconds())
+	if m.Status == recipe.Failed {
+		a.failed.Add(1)
+		log.Info("an image failed", "code", m.Error.Code, "reason", m.Error.Message)
+	} else {
+		a.done.Add(1)
+		log.Info("an image is done", "bytes", m.Source.Bytes, "width", m.Source.Width, "height", m.Source.Height, "outputs", len(m.Outputs))
+	}
+	return a.announce(ctx, m)
+}
+
+// announce tells of a result that is stored; not where the lease is lost: whoever has the
+// message now will.
+func (a *attempt) announce(ctx context.Context, m *recipe.Manifest) error {
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	return a.opts.Announcer.Announce(ctx, event.NewCompletion(m))
+}
