@@ -155,7 +155,7 @@ func (f *live) heartbeat(t *testing.T) {
 	url, _ := f.queue(t, false)
 	f.send(t, url, 12)
 	release := make(chan struct{})
-	e, stop := f.run(t, url, Options{Slots: 12, Visibility: 3 * time.Second}, func(ctx context.Context, m Message) Outcome {
+	e, stop := f.run(t, url, Options{Slots: 12, Visibility: 6 * time.Second}, func(ctx context.Context, m Message) Outcome {
 		select {
 		case <-release:
 		case <-ctx.Done():
@@ -164,7 +164,7 @@ func (f *live) heartbeat(t *testing.T) {
 		return Ack()
 	})
 	until(t, "all at work", func() bool { return e.Stats().InFlight == 12 })
-	// Longer than two leases: only extensions can have kept them.
+	// Longer than a lease: only extensions can have kept them.
 	hold := time.NewTimer(7 * time.Second)
 	<-hold.C
 	close(release)
