@@ -23,8 +23,6 @@ import (
 	"github.com/aws/aws-sdk-go-v2/credentials"
 
 	"github.com/tintype/tintype/internal/localaws/localawstest"
-
-	"github.com/tintype/tintype/internal/localaws/localawstest"
 )
 
 // Region is the region of every test endpoint.
@@ -33,7 +31,6 @@ const Region = "us-east-1"
 // Each runs f once for each endpoint that can be had here, as a subtest named after it.
 // The subtest is skipped, with the reason, where an endpoint cannot be had.
 func Each(t *testing.T, f func(t *testing.T, endpoint string)) {
-	t.Run("embedded", func(t *testing.T) { f(t, localawstest.New(t).URL) })
 	t.Run("embedded", func(t *testing.T) { f(t, localawstest.New(t).URL) })
 	t.Run("moto", func(t *testing.T) { f(t, moto(t)) })
 	if url := os.Getenv("TINTYPE_TEST_ENDPOINT"); url != "" {
