@@ -38,6 +38,9 @@ func (e *Engine) inspect(src []byte) (*source, error) {
 		return nil, err
 	}
 	s := &source{bytes: src, format: format}
+	if format == sniff.GIF && !wholeGIF(src) {
+		return nil, corrupt(errors.New("the file ends within a block"))
+	}
 	f, err := s.open(vips.LoadOptions{})
 	if err != nil {
 		return nil, corrupt(err)
@@ -93,7 +96,13 @@ func (s *source) decode(ctx context.Context, p *plan) (*vips.Image, error) {
 	if err != nil {
 		return nil, corrupt(err)
 	}
-	return img, nil
+	// JPEG instead of PNG for some formats, and a quarter less work for all.
+	lean, err := img.DropOpaqueAlpha(ctx)
+	if err != nil {
+		img.Close()
+		return nil, bug("drop alpha", err)
+	}
+	return lean, nil
 }
 
 func (s *source) load(ctx context.Context, o vips.LoadOptions) (*vips.Image, error) {

@@ -17,15 +17,30 @@ import (
 // or mistaken channel shows.
 func Picture(w, h int) *image.NRGBA {
 	m := image.NewNRGBA(image.Rect(0, 0, w, h))
+	hues := make([][3]float64, w)
+	for x := range hues {
+		hues[x] = hue(x, w)
+	}
 	for y := range h {
 		for x := range w {
-			m.SetNRGBA(x, y, pixel(x, y, w, h))
+			c := shade(x, y, w, h, hues[x])
+			copy(m.Pix[y*m.Stride+4*x:], []uint8{c.R, c.G, c.B, c.A})
 		}
 	}
 	return m
 }
 
-func pixel(x, y, w, h int) color.NRGBA {
+func pixel(x, y, w, h int) color.NRGBA { return shade(x, y, w, h, hue(x, w)) }
+
+// hue is what a column adds to each channel.
+func hue(x, w int) (c [3]float64) {
+	for i := range c {
+		c[i] = 0.3 * math.Cos(2*math.Pi*(float64(x)/float64(w)-float64(i)/3))
+	}
+	return c
+}
+
+func shade(x, y, w, h int, hue [3]float64) color.NRGBA {
 	mark := max(1, min(w, h)/8)
 	if x < mark && y < 2*mark {
 		if y < mark {
@@ -33,12 +48,9 @@ func pixel(x, y, w, h int) color.NRGBA {
 		}
 		return color.NRGBA{0, 0, 0, 255}
 	}
-	hue := 2 * math.Pi * float64(x) / float64(w)
 	light := 0.15 + 0.7*float64(y)/float64(h)
-	channel := func(phase float64) uint8 {
-		return uint8(math.Round(255 * min(1, max(0, light+0.3*math.Cos(hue-phase)))))
-	}
-	return color.NRGBA{channel(0), channel(2 * math.Pi / 3), channel(4 * math.Pi / 3), 255}
+	channel := func(i int) uint8 { return uint8(math.Round(255 * min(1, max(0, light+hue[i])))) }
+	return color.NRGBA{channel(0), channel(1), channel(2), 255}
 }
 
 // JPEG is Picture as a baseline JPEG of quality 90, without profile or Exif.

@@ -104,6 +104,41 @@ func (m *Image) First(ctx context.Context) (*Image, error) {
 	return still.compute(ctx, ref)
 }
 
+// DropOpaqueAlpha returns the picture without its alpha where that is opaque everywhere,
+// as it is in most that have one, and closes m; else it returns m.
+func (m *Image) DropOpaqueAlpha(ctx context.Context) (*Image, error) {
+	if m.Bands() != 4 {
+		return m, nil
+	}
+	opaque := true
+	err := m.Pixels(func(pix []byte) error {
+		for i := 3; i < len(pix); i += 4 {
+			if pix[i] != 255 {
+				opaque = false
+				break
+			}
+		}
+		return nil
+	})
+	if err != nil || !opaque {
+		return m, err
+	}
+	ref, err := m.ref.Copy()
+	if err != nil {
+		return m, brief("drop alpha", err)
+	}
+	defer ref.Close()
+	if err := ref.ExtractBand(0, 3); err != nil {
+		return m, brief("drop alpha", err)
+	}
+	rgb, err := m.compute(ctx, ref)
+	if err != nil {
+		return m, err
+	}
+	m.Close()
+	return rgb, nil
+}
+
 // compute evaluates what libvips has only planned so far.
 func (m *Image) compute(ctx context.Context, ref *vips.ImageRef) (*Image, error) {
 	p, err := pointer(ref)
@@ -161,6 +196,7 @@ func (m *Image) Encode(o EncodeOptions) ([]byte, error) {
 		out, _, err = ref.ExportWebp(&vips.WebpExportParams{
 			StripMetadata: true, Quality: o.Quality, ReductionEffort: o.Effort,
 		})
+		out = bareWebP(out)
 	case "avif":
 		out, _, err = ref.ExportAvif(&vips.AvifExportParams{
 			StripMetadata: true, Quality: o.Quality, Effort: o.Effort, Bitdepth: 8,

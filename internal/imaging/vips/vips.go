@@ -22,6 +22,7 @@ import (
 	"log/slog"
 	"strings"
 	"sync"
+	"time"
 	"unsafe"
 
 	"github.com/davidbyttow/govips/v2/vips"
@@ -138,6 +139,18 @@ func ReadStats() Stats {
 	var m vips.MemoryStats
 	vips.ReadVipsMemStats(&m)
 	return Stats{Bytes: m.Mem, Allocs: m.Allocs, Files: m.Files}
+}
+
+// Settle reads the counters until they are 0 or the time is over: the threads of
+// libvips give back their last buffers a moment after an image is closed.
+func Settle(most time.Duration) Stats {
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	for deadline := time.Now().Add(most); ; <-tick.C {
+		if s := ReadStats(); s == (Stats{}) || time.Now().After(deadline) {
+			return s
+		}
+	}
 }
 
 // lastError takes what libvips has to say. The text is shared by all threads, so that
