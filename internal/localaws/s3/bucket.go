@@ -57,8 +57,8 @@ func (s store) CreateBucket(ctx context.Context, in *awss3.CreateBucketInput, ac
 	})
 }
 
-func (s store) HeadBucket(_ context.Context, in *awss3.HeadBucketInput) (*awss3.HeadBucketOutput, error) {
-	if _, err := s.bucketID(*in.Bucket); err != nil {
+func (s store) HeadBucket(ctx context.Context, in *awss3.HeadBucketInput) (*awss3.HeadBucketOutput, error) {
+	if _, err := s.bucketID(ctx, *in.Bucket); err != nil {
 		return nil, err
 	}
 	return &awss3.HeadBucketOutput{}, nil
@@ -100,9 +100,9 @@ func (s store) DeleteBucket(ctx context.Context, name string) error {
 	return err
 }
 
-func (s store) ListBuckets(_ context.Context, in s3response.ListBucketsInput) (s3response.ListAllMyBucketsResult, error) {
+func (s store) ListBuckets(ctx context.Context, in s3response.ListBucketsInput) (s3response.ListAllMyBucketsResult, error) {
 	var out s3response.ListAllMyBucketsResult
-	rows, err := s.db.Read().Query(`SELECT name, created FROM s3_buckets WHERE name > ? AND substr(name, 1, length(?2)) = ?2 ORDER BY name LIMIT ?`,
+	rows, err := s.db.Read().QueryContext(requestOf(ctx).ctx, `SELECT name, created FROM s3_buckets WHERE name > ? AND substr(name, 1, length(?2)) = ?2 ORDER BY name LIMIT ?`,
 		in.ContinuationToken, in.Prefix, in.MaxBuckets+1)
 	if err != nil {
 		return out, err
@@ -128,9 +128,9 @@ func (s store) ListBuckets(_ context.Context, in s3response.ListBucketsInput) (s
 
 // document reads one of a bucket's documents; missing is the answer where it is not
 // set. query selects it by the bucket's name.
-func (s store) document(name, query string, missing error) ([]byte, error) {
+func (s store) document(ctx context.Context, name, query string, missing error) ([]byte, error) {
 	var doc []byte
-	err := s.db.Read().QueryRow(query, name).Scan(&doc)
+	err := s.db.Read().QueryRowContext(requestOf(ctx).ctx, query, name).Scan(&doc)
 	switch {
 	case errors.Is(err, sql.ErrNoRows):
 		return nil, noSuchBucket(name)
@@ -153,16 +153,16 @@ func (s store) setDocument(ctx context.Context, name, query string, doc any) err
 	})
 }
 
-func (s store) GetBucketAcl(_ context.Context, in *awss3.GetBucketAclInput) ([]byte, error) {
-	return s.document(*in.Bucket, `SELECT acl FROM s3_buckets WHERE name = ?`, noSuchBucket(*in.Bucket))
+func (s store) GetBucketAcl(ctx context.Context, in *awss3.GetBucketAclInput) ([]byte, error) {
+	return s.document(ctx, *in.Bucket, `SELECT acl FROM s3_buckets WHERE name = ?`, noSuchBucket(*in.Bucket))
 }
 
 func (s store) PutBucketAcl(ctx context.Context, name string, data []byte) error {
 	return s.setDocument(ctx, name, `UPDATE s3_buckets SET acl = ? WHERE name = ?`, data)
 }
 
-func (s store) GetBucketPolicy(_ context.Context, name string) ([]byte, error) {
-	return s.document(name, `SELECT policy FROM s3_buckets WHERE name = ?`, s3err.GetBucketErr(s3err.ErrNoSuchBucketPolicy, name))
+func (s store) GetBucketPolicy(ctx context.Context, name string) ([]byte, error) {
+	return s.document(ctx, name, `SELECT policy FROM s3_buckets WHERE name = ?`, s3err.GetBucketErr(s3err.ErrNoSuchBucketPolicy, name))
 }
 
 func (s store) PutBucketPolicy(ctx context.Context, name string, policy []byte) error {
@@ -177,8 +177,8 @@ func (s store) DeleteBucketPolicy(ctx context.Context, name string) error {
 	return s.PutBucketPolicy(ctx, name, nil)
 }
 
-func (s store) GetBucketCors(_ context.Context, name string) ([]byte, error) {
-	return s.document(name, `SELECT cors FROM s3_buckets WHERE name = ?`, s3err.GetAPIError(s3err.ErrNoSuchCORSConfiguration))
+func (s store) GetBucketCors(ctx context.Context, name string) ([]byte, error) {
+	return s.document(ctx, name, `SELECT cors FROM s3_buckets WHERE name = ?`, s3err.GetAPIError(s3err.ErrNoSuchCORSConfiguration))
 }
 
 func (s store) PutBucketCors(ctx context.Context, name string, cors []byte) error {
@@ -193,8 +193,8 @@ func (s store) DeleteBucketCors(ctx context.Context, name string) error {
 	return s.PutBucketCors(ctx, name, nil)
 }
 
-func (s store) GetBucketOwnershipControls(_ context.Context, name string) (types.ObjectOwnership, error) {
-	doc, err := s.document(name, `SELECT ownership FROM s3_buckets WHERE name = ?`, s3err.GetBucketErr(s3err.ErrOwnershipControlsNotFound, name))
+func (s store) GetBucketOwnershipControls(ctx context.Context, name string) (types.ObjectOwnership, error) {
+	doc, err := s.document(ctx, name, `SELECT ownership FROM s3_buckets WHERE name = ?`, s3err.GetBucketErr(s3err.ErrOwnershipControlsNotFound, name))
 	return types.ObjectOwnership(doc), err
 }
 
@@ -206,8 +206,8 @@ func (s store) DeleteBucketOwnershipControls(ctx context.Context, name string) e
 	return s.setDocument(ctx, name, `UPDATE s3_buckets SET ownership = ? WHERE name = ?`, nil)
 }
 
-func (s store) GetBucketTagging(_ context.Context, name string) (map[string]string, error) {
-	doc, err := s.document(name, `SELECT tags FROM s3_buckets WHERE name = ?`, s3err.GetBucketErr(s3err.ErrBucketTaggingNotFound, name))
+func (s store) GetBucketTagging(ctx context.Context, name string) (map[string]string, error) {
+	doc, err := s.document(ctx, name, `SELECT tags FROM s3_buckets WHERE name = ?`, s3err.GetBucketErr(s3err.ErrBucketTaggingNotFound, name))
 	if err != nil {
 		return nil, err
 	}
@@ -224,8 +224,8 @@ func (s store) DeleteBucketTagging(ctx context.Context, name string) error {
 }
 
 // GetBucketVersioning answers the empty configuration: never versioned.
-func (s store) GetBucketVersioning(_ context.Context, name string) (s3response.GetBucketVersioningOutput, error) {
-	_, err := s.bucketID(name)
+func (s store) GetBucketVersioning(ctx context.Context, name string) (s3response.GetBucketVersioningOutput, error) {
+	_, err := s.bucketID(ctx, name)
 	return s3response.GetBucketVersioningOutput{}, err
 }
 
@@ -236,7 +236,7 @@ func (s store) PutBucketVersioning(context.Context, string, types.BucketVersioni
 
 // GetObjectLockConfiguration answers that there is none. The controllers ask before
 // every write, so it looks nothing up.
-func (s store) GetObjectLockConfiguration(_ context.Context, _ string) ([]byte, error) {
+func (s store) GetObjectLockConfiguration(context.Context, string) ([]byte, error) {
 	return nil, s3err.GetAPIError(s3err.ErrObjectLockConfigurationNotFound)
 }
 

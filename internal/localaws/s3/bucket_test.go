@@ -71,19 +71,19 @@ func TestBucketDocuments(t *testing.T) {
 	}
 	e.put(b, "public/a", []byte("open"))
 	e.put(b, "private/a", []byte("closed"))
-	if resp, body := e.send("GET", e.server.URL+"/documents/public/a", nil, nil); resp.StatusCode != 200 || body != "open" {
+	if resp, body := e.send("GET", e.server.URL+"/documents/public/a", nil, nil); resp.StatusCode != http.StatusOK || body != "open" {
 		t.Errorf("anonymous, allowed: %d %s", resp.StatusCode, body)
 	}
-	if resp, _ := e.send("GET", e.server.URL+"/documents/private/a", nil, nil); resp.StatusCode != 403 {
+	if resp, _ := e.send("GET", e.server.URL+"/documents/private/a", nil, nil); resp.StatusCode != http.StatusForbidden {
 		t.Errorf("anonymous, not allowed: %d", resp.StatusCode)
 	}
-	if resp, _ := e.send("PUT", e.server.URL+"/documents/public/a", nil, strings.NewReader("x")); resp.StatusCode != 403 {
+	if resp, _ := e.send("PUT", e.server.URL+"/documents/public/a", nil, strings.NewReader("x")); resp.StatusCode != http.StatusForbidden {
 		t.Errorf("anonymous write: %d", resp.StatusCode)
 	}
 	if _, err := e.DeleteBucketPolicy(e.ctx(), &awss3.DeleteBucketPolicyInput{Bucket: &b}); err != nil {
 		t.Fatal(err)
 	}
-	if resp, _ := e.send("GET", e.server.URL+"/documents/public/a", nil, nil); resp.StatusCode != 403 {
+	if resp, _ := e.send("GET", e.server.URL+"/documents/public/a", nil, nil); resp.StatusCode != http.StatusForbidden {
 		t.Errorf("anonymous, without policy: %d", resp.StatusCode)
 	}
 
@@ -201,13 +201,13 @@ func TestCORS(t *testing.T) {
 	}
 	for _, path := range []string{"/cors", "/cors/", "/cors/some/key"} {
 		resp := preflight(path, origin, "POST")
-		if resp.StatusCode != 200 || resp.Header.Get("Access-Control-Allow-Origin") != origin || !strings.Contains(resp.Header.Get("Access-Control-Allow-Methods"), "POST") ||
+		if resp.StatusCode != http.StatusOK || resp.Header.Get("Access-Control-Allow-Origin") != origin || !strings.Contains(resp.Header.Get("Access-Control-Allow-Methods"), "POST") ||
 			resp.Header.Get("Access-Control-Max-Age") != "600" || !strings.Contains(strings.ToLower(resp.Header.Get("Access-Control-Allow-Headers")), "content-type") {
 			t.Errorf("preflight of %s: %d %v", path, resp.StatusCode, resp.Header)
 		}
 	}
 	for _, c := range [][2]string{{"http://evil.example", "POST"}, {origin, "DELETE"}} {
-		if resp := preflight("/cors", c[0], c[1]); resp.StatusCode != 403 || resp.Header.Get("Access-Control-Allow-Origin") != "" {
+		if resp := preflight("/cors", c[0], c[1]); resp.StatusCode != http.StatusForbidden || resp.Header.Get("Access-Control-Allow-Origin") != "" {
 			t.Errorf("preflight of %s from %s: %d %v", c[1], c[0], resp.StatusCode, resp.Header)
 		}
 	}
@@ -223,7 +223,7 @@ func TestCORS(t *testing.T) {
 		t.Fatal(err)
 	}
 	resp, body := e.send("GET", get.URL, map[string]string{"Origin": origin}, nil)
-	if resp.StatusCode != 200 || body != "hello" || resp.Header.Get("Access-Control-Allow-Origin") != origin || !strings.Contains(resp.Header.Get("Access-Control-Expose-Headers"), "ETag") {
+	if resp.StatusCode != http.StatusOK || body != "hello" || resp.Header.Get("Access-Control-Allow-Origin") != origin || !strings.Contains(resp.Header.Get("Access-Control-Expose-Headers"), "ETag") {
 		t.Errorf("GET: %d %q %v", resp.StatusCode, body, resp.Header)
 	}
 	resp, _ = e.send("GET", get.URL, map[string]string{"Origin": "http://evil.example"}, nil)

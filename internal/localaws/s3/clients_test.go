@@ -1,6 +1,7 @@
 package s3
 
 import (
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -57,7 +58,7 @@ func TestTheAWSCommandLine(t *testing.T) {
 		t.Errorf("events: %v", events)
 	}
 	url := strings.TrimSpace(e.run("aws", "s3", "presign", "s3://cli-bucket/dir/told.txt"))
-	if resp, body := e.send("GET", url, nil, nil); resp.StatusCode != 200 || body != "hello" {
+	if resp, body := e.send("GET", url, nil, nil); resp.StatusCode != http.StatusOK || body != "hello" {
 		t.Errorf("presigned: %d %s", resp.StatusCode, body)
 	}
 	if out := e.run("aws", "s3", "ls", "s3://cli-bucket", "--recursive"); !strings.Contains(out, "dir/told.txt") || strings.Count(out, "\n") != 2 {

@@ -2,8 +2,6 @@ package s3
 
 import (
 	"context"
-	"crypto/md5"
-	"encoding/hex"
 	"errors"
 	"io"
 	"io/fs"
@@ -44,11 +42,11 @@ func parseCopySource(header string) (copySource, error) {
 }
 
 // sourceRecord reads a copy's source and looks at the conditions on it.
-func (s *Service) sourceRecord(src copySource, must gateway.PreConditions) (*record, error) {
+func (s *Service) sourceRecord(ctx context.Context, src copySource, must gateway.PreConditions) (*record, error) {
 	if err := checkVersion(src.key, &src.version); err != nil {
 		return nil, err
 	}
-	r, err := s.record(src.bucket, src.key)
+	r, err := s.record(ctx, src.bucket, src.key)
 	if err != nil {
 		return nil, err
 	}
@@ -95,7 +93,7 @@ func (s store) CopyObject(ctx context.Context, in s3response.CopyObjectInput) (s
 
 func (s store) copyOnce(ctx context.Context, in s3response.CopyObjectInput) (*record, error) {
 	req := requestOf(ctx)
-	src, err := s.sourceRecord(req.source, gateway.PreConditions{
+	src, err := s.sourceRecord(ctx, req.source, gateway.PreConditions{
 		IfMatch: in.CopySourceIfMatch, IfNoneMatch: in.CopySourceIfNoneMatch,
 		IfModSince: in.CopySourceIfModifiedSince, IfUnmodeSince: in.CopySourceIfUnmodifiedSince,
 	})
@@ -169,11 +167,11 @@ func (s *Service) rehash(ctx context.Context, w *write, algorithm types.Checksum
 // UploadPartCopy makes a part from an object or a range of it.
 func (s store) UploadPartCopy(ctx context.Context, in *awss3.UploadPartCopyInput) (s3response.CopyPartResult, error) {
 	var out s3response.CopyPartResult
-	up, err := s.upload(*in.Bucket, *in.Key, *in.UploadId)
+	up, err := s.upload(ctx, *in.Bucket, *in.Key, *in.UploadId)
 	if err != nil {
 		return out, err
 	}
-	src, err := s.sourceRecord(requestOf(ctx).source, gateway.PreConditions{
+	src, err := s.sourceRecord(ctx, requestOf(ctx).source, gateway.PreConditions{
 		IfMatch: in.CopySourceIfMatch, IfNoneMatch: in.CopySourceIfNoneMatch,
 		IfModSince: in.CopySourceIfModifiedSince, IfUnmodeSince: in.CopySourceIfUnmodifiedSince,
 	})
@@ -222,15 +220,4 @@ func copyRange(size int64, header string) (offset, length int64, err error) {
 		return 0, 0, s3err.GetInvalidArgExceedingRange(size)
 	}
 	return a, b - a + 1, nil
-}
-
-// md5OfMD5s is the ETag of a multipart object: the MD5 of its parts' MD5s, and how
-// many they are.
-func md5OfMD5s(etags []string) string {
-	h := md5.New()
-	for _, e := range etags {
-		raw, _ := hex.DecodeString(e) // parts' ETags are ours: hexadecimal
-		h.Write(raw)
-	}
-	return hex.EncodeToString(h.Sum(nil)) + "-" + strconv.Itoa(len(etags))
 }

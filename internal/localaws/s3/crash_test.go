@@ -284,7 +284,7 @@ func TestObjectsAreNotHeldInMemory(t *testing.T) {
 		t.Fatal(err)
 	}
 	resp.Body.Close()
-	if resp.StatusCode != 200 {
+	if resp.StatusCode != http.StatusOK {
 		t.Fatalf("PUT: %d", resp.StatusCode)
 	}
 	out, err := c.GetObject(t.Context(), &awss3.GetObjectInput{Bucket: in.Bucket, Key: in.Key})

@@ -11,9 +11,13 @@ import (
 	"github.com/tintype/tintype/internal/localaws/db"
 )
 
-// sqliteFull is SQLite's result code for a full disk.
-// Source: https://www.sqlite.org/rescode.html#full
-const sqliteFull = 13
+// SQLite's result codes for a query given up because its context ended, and for a
+// full disk.
+// Source: https://www.sqlite.org/rescode.html
+const (
+	sqliteInterrupt = 9
+	sqliteFull      = 13
+)
 
 func notImplemented(what string) error {
 	return s3err.APIError{Code: "NotImplemented", Description: what, HTTPStatusCode: http.StatusNotImplemented}
@@ -38,12 +42,16 @@ func (s *Service) answer(op string, err error) error {
 	if errors.As(err, &known) {
 		return known
 	}
-	var code interface{ Code() int }
+	var sqlite interface{ Code() int }
+	result := 0
+	if errors.As(err, &sqlite) {
+		result = sqlite.Code() & 0xff
+	}
 	switch {
-	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT), errors.As(err, &code) && code.Code()&0xff == sqliteFull:
+	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT), result == sqliteFull:
 		s.log.Error("disk full: the request was refused; free space and it will work again", "op", op, "err", err)
 		return s3err.GetAPIError(s3err.ErrNoSpaceLeftOnDevice)
-	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
+	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded), result == sqliteInterrupt:
 		return s3err.GetAPIError(s3err.ErrIncompleteBody) // nobody is there to read it
 	case errors.Is(err, db.ErrClosed):
 		return s3err.APIError{Code: "ServiceUnavailable", Description: "The endpoint is shutting down. Please retry.", HTTPStatusCode: http.StatusServiceUnavailable}

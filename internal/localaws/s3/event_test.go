@@ -3,6 +3,7 @@ package s3
 import (
 	"errors"
 	"fmt"
+	"net/http"
 	"regexp"
 	"slices"
 	"strings"
@@ -206,7 +207,7 @@ func TestNotificationConfigurationsThatS3Refuses(t *testing.T) {
 		t.Error(err)
 	}
 	resp, _ := e.send("PUT", e.server.URL+"/"+b+"?notification", nil, strings.NewReader("<NotificationConfiguration/>"))
-	if resp.StatusCode != 403 {
+	if resp.StatusCode != http.StatusForbidden {
 		t.Errorf("unsigned: status %d, want 403", resp.StatusCode)
 	}
 }

@@ -158,7 +158,7 @@ func TestPostAnswersAsAsked(t *testing.T) {
 		["starts-with","$x-amz-algorithm",""],["starts-with","$x-amz-credential",""],["starts-with","$x-amz-date",""],{"success_action_status":"201"}]}`)
 	values["key"], values["success_action_status"] = "../../up/${filename}", "201"
 	resp, text := e.post(e.server.URL+"/"+b, values, field{"file", "hello"})
-	if resp.StatusCode != 201 || !strings.Contains(text, "<Key>../../up/photo ü.jpg</Key>") {
+	if resp.StatusCode != http.StatusCreated || !strings.Contains(text, "<Key>../../up/photo ü.jpg</Key>") {
 		t.Fatalf("%d %s", resp.StatusCode, text)
 	}
 	if got := string(e.get(b, "../../up/photo ü.jpg")); got != "hello" {
@@ -196,7 +196,7 @@ func TestPresignedURLs(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if resp, text := e.send("PUT", put.URL, map[string]string{"Content-Type": "image/png"}, bytes.NewReader(body)); resp.StatusCode != 200 {
+	if resp, text := e.send("PUT", put.URL, map[string]string{"Content-Type": "image/png"}, bytes.NewReader(body)); resp.StatusCode != http.StatusOK {
 		t.Fatalf("%d %s", resp.StatusCode, text)
 	}
 	get, err := pre.PresignGetObject(e.ctx(), &awss3.GetObjectInput{Bucket: &b, Key: aws.String("a b/ü+"), ResponseContentDisposition: aws.String(`attachment; filename="x y.png"`)})
@@ -204,7 +204,7 @@ func TestPresignedURLs(t *testing.T) {
 		t.Fatal(err)
 	}
 	resp, text := e.send("GET", get.URL, nil, nil)
-	if resp.StatusCode != 200 || text != string(body) || resp.Header.Get("Content-Disposition") != `attachment; filename="x y.png"` || resp.Header.Get("Content-Type") != "image/png" {
+	if resp.StatusCode != http.StatusOK || text != string(body) || resp.Header.Get("Content-Disposition") != `attachment; filename="x y.png"` || resp.Header.Get("Content-Type") != "image/png" {
 		t.Errorf("%d, %d bytes, %v", resp.StatusCode, len(text), resp.Header)
 	}
 	for name, url := range map[string]string{
@@ -212,7 +212,7 @@ func TestPresignedURLs(t *testing.T) {
 		"moved":  strings.Replace(get.URL, "a%20b", "other", 1),
 		"bare":   strings.SplitN(get.URL, "?", 2)[0],
 	} {
-		if resp, text := e.send("GET", url, nil, nil); resp.StatusCode != 403 {
+		if resp, text := e.send("GET", url, nil, nil); resp.StatusCode != http.StatusForbidden {
 			t.Errorf("%s: %d %s", name, resp.StatusCode, text)
 		}
 	}
@@ -225,7 +225,7 @@ func TestPresignedURLs(t *testing.T) {
 	}
 	past := time.Now().Add(-time.Hour).UTC().Format("20060102T150405Z")
 	expired := strings.Replace(late.URL, late.URL[strings.Index(late.URL, "X-Amz-Date=")+11:][:16], past, 1)
-	if resp, text := e.send("GET", expired, nil, nil); resp.StatusCode != 403 || !strings.Contains(text, "xpired") {
+	if resp, text := e.send("GET", expired, nil, nil); resp.StatusCode != http.StatusForbidden || !strings.Contains(text, "xpired") {
 		t.Errorf("expired: %d %s", resp.StatusCode, text)
 	}
 }

@@ -47,7 +47,7 @@ func (p page) last() string {
 // scan lists keys of a bucket in byte order: those that begin with prefix and come
 // after the key after. Keys that share what is up to a delimiter are one entry. It
 // reads about as many rows as it returns entries, however many keys there are.
-func (s *Service) scan(bucketID int64, prefix, delimiter, after string, limit int) (page, error) {
+func (s *Service) scan(ctx context.Context, bucketID int64, prefix, delimiter, after string, limit int) (page, error) {
 	var p page
 	if limit <= 0 {
 		return p, nil
@@ -60,14 +60,14 @@ func (s *Service) scan(bucketID int64, prefix, delimiter, after string, limit in
 			from = successor(common)
 		}
 	}
-	st, err := s.db.Read().Prepare(`SELECT key, size, etag, modified, checksum FROM s3_objects
+	st, err := s.db.Read().PrepareContext(ctx, `SELECT key, size, etag, modified, checksum FROM s3_objects
 		WHERE bucket = ? AND key >= ? AND key < ? ORDER BY key`)
 	if err != nil {
 		return p, err
 	}
 	defer st.Close()
 	for end := successor(prefix); from < end; {
-		next, err := p.fill(st, []any{bucketID, blobArg(from), blobArg(end)}, prefix, delimiter, limit)
+		next, err := p.fill(ctx, st, []any{bucketID, blobArg(from), blobArg(end)}, prefix, delimiter, limit)
 		if err != nil || next == "" {
 			return p, err
 		}
@@ -78,8 +78,8 @@ func (s *Service) scan(bucketID int64, prefix, delimiter, after string, limit in
 
 // fill reads rows into the page until it is full, the rows end, or a common prefix
 // has so many keys that seeking past it pays: then next is where to go on.
-func (p *page) fill(st *sql.Stmt, args []any, prefix, delimiter string, limit int) (next string, err error) {
-	rows, err := st.Query(args...)
+func (p *page) fill(ctx context.Context, st *sql.Stmt, args []any, prefix, delimiter string, limit int) (next string, err error) {
+	rows, err := st.QueryContext(ctx, args...)
 	if err != nil {
 		return "", err
 	}
@@ -194,12 +194,12 @@ func (s *Service) split(p page, req *request, owner bool) (objects []s3response.
 // ListObjects lists keys, version 1.
 func (s store) ListObjects(ctx context.Context, in *awss3.ListObjectsInput) (s3response.ListObjectsResult, error) {
 	var out s3response.ListObjectsResult
-	id, err := s.bucketID(*in.Bucket)
+	id, err := s.bucketID(ctx, *in.Bucket)
 	if err != nil {
 		return out, err
 	}
 	prefix, delimiter, marker := deref(in.Prefix), deref(in.Delimiter), deref(in.Marker)
-	p, err := s.scan(id, prefix, delimiter, marker, int(*in.MaxKeys))
+	p, err := s.scan(requestOf(ctx).ctx, id, prefix, delimiter, marker, int(*in.MaxKeys))
 	if err != nil {
 		return out, err
 	}
@@ -218,7 +218,7 @@ func (s store) ListObjects(ctx context.Context, in *awss3.ListObjectsInput) (s3r
 // ListObjectsV2 lists keys, version 2.
 func (s store) ListObjectsV2(ctx context.Context, in *awss3.ListObjectsV2Input) (s3response.ListObjectsV2Result, error) {
 	var out s3response.ListObjectsV2Result
-	id, err := s.bucketID(*in.Bucket)
+	id, err := s.bucketID(ctx, *in.Bucket)
 	if err != nil {
 		return out, err
 	}
@@ -230,7 +230,7 @@ func (s store) ListObjectsV2(ctx context.Context, in *awss3.ListObjectsV2Input) 
 		}
 		after = string(raw)
 	}
-	p, err := s.scan(id, prefix, delimiter, after, int(*in.MaxKeys))
+	p, err := s.scan(requestOf(ctx).ctx, id, prefix, delimiter, after, int(*in.MaxKeys))
 	if err != nil {
 		return out, err
 	}
@@ -251,12 +251,12 @@ func (s store) ListObjectsV2(ctx context.Context, in *awss3.ListObjectsV2Input) 
 // ListObjectVersions lists every object as its only version, "null".
 func (s store) ListObjectVersions(ctx context.Context, in *awss3.ListObjectVersionsInput) (s3response.ListVersionsResult, error) {
 	var out s3response.ListVersionsResult
-	id, err := s.bucketID(*in.Bucket)
+	id, err := s.bucketID(ctx, *in.Bucket)
 	if err != nil {
 		return out, err
 	}
 	prefix, delimiter, marker := deref(in.Prefix), deref(in.Delimiter), deref(in.KeyMarker)
-	p, err := s.scan(id, prefix, delimiter, marker, int(*in.MaxKeys))
+	p, err := s.scan(requestOf(ctx).ctx, id, prefix, delimiter, marker, int(*in.MaxKeys))
 	if err != nil {
 		return out, err
 	}
@@ -287,7 +287,7 @@ func (s store) ListObjectVersions(ctx context.Context, in *awss3.ListObjectVersi
 // aborted, by key and then by id.
 func (s store) ListMultipartUploads(ctx context.Context, in *awss3.ListMultipartUploadsInput) (s3response.ListMultipartUploadsResult, error) {
 	var out s3response.ListMultipartUploadsResult
-	id, err := s.bucketID(*in.Bucket)
+	id, err := s.bucketID(ctx, *in.Bucket)
 	if err != nil {
 		return out, err
 	}
@@ -304,7 +304,7 @@ func (s store) ListMultipartUploads(ctx context.Context, in *awss3.ListMultipart
 	if keyMarker == "" {
 		idMarker = "" // alone it means nothing
 	}
-	rows, err := s.db.Read().Query(`SELECT key, id, initiated, algorithm, kind FROM s3_uploads
+	rows, err := s.db.Read().QueryContext(requestOf(ctx).ctx, `SELECT key, id, initiated, algorithm, kind FROM s3_uploads
 		WHERE bucket = ?1 AND key >= ?2 AND key < ?3 AND (key > ?4 OR key = ?4 AND ?5 <> '' AND id > ?5) ORDER BY key, id`,
 		id, blobArg(max(prefix, keyMarker)), blobArg(successor(prefix)), blobArg(keyMarker), idMarker)
 	if err != nil {
@@ -345,9 +345,9 @@ func (s store) ListMultipartUploads(ctx context.Context, in *awss3.ListMultipart
 }
 
 // ListParts lists the parts of an upload.
-func (s store) ListParts(_ context.Context, in *awss3.ListPartsInput) (s3response.ListPartsResult, error) {
+func (s store) ListParts(ctx context.Context, in *awss3.ListPartsInput) (s3response.ListPartsResult, error) {
 	var out s3response.ListPartsResult
-	up, err := s.upload(*in.Bucket, *in.Key, *in.UploadId)
+	up, err := s.upload(ctx, *in.Bucket, *in.Key, *in.UploadId)
 	if err != nil {
 		return out, err
 	}
@@ -358,7 +358,7 @@ func (s store) ListParts(_ context.Context, in *awss3.ListPartsInput) (s3respons
 		}
 	}
 	limit := int(*in.MaxParts)
-	parts, err := s.storedParts(up.id, marker, limit+1)
+	parts, err := s.storedParts(ctx, up.id, marker, limit+1)
 	if err != nil {
 		return out, err
 	}

@@ -68,7 +68,7 @@ func (d Destination) overlaps(o Destination) bool {
 	return false
 }
 
-// eventTypes are those S3 knows. Some can never happen here (there is no replication,
+// knownEvent reports whether S3 knows the event type. Some can never happen here (there is no replication,
 // no lifecycle): configuring them is as harmless as on AWS.
 // Source: https://docs.aws.amazon.com/AmazonS3/latest/userguide/notification-how-to-event-types-and-destinations.html
 func knownEvent(e string) bool {
@@ -248,7 +248,7 @@ func decodeDestinations(doc string) ([]Destination, error) {
 
 // getNotification reads a bucket's configuration as XML.
 func (s *Service) getNotification(ctx context.Context, name string) ([]byte, error) {
-	doc, err := store{Service: s}.document(name, `SELECT coalesce(notification, '') FROM s3_buckets WHERE name = ?`, nil)
+	doc, err := store{Service: s}.document(ctx, name, `SELECT coalesce(notification, '') FROM s3_buckets WHERE name = ?`, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -263,7 +263,7 @@ func (s *Service) getNotification(ctx context.Context, name string) ([]byte, err
 // the test event that S3 sends. skipCheck leaves the destinations unasked, as the
 // header x-amz-skip-destination-validation does.
 func (s *Service) putNotification(ctx context.Context, name string, body []byte, skipCheck bool) error {
-	if _, err := s.bucketID(name); err != nil {
+	if _, err := s.bucketID(ctx, name); err != nil {
 		return err
 	}
 	ds, err := parseNotification(body, s.opts.Region, s.opts.Account)

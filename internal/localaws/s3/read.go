@@ -32,11 +32,11 @@ type view struct {
 }
 
 // look reads an object's row and works out what of it was asked for.
-func (s *Service) look(in *awss3.HeadObjectInput) (*view, error) {
+func (s *Service) look(ctx context.Context, in *awss3.HeadObjectInput) (*view, error) {
 	if err := checkVersion(*in.Key, in.VersionId); err != nil {
 		return nil, err
 	}
-	r, err := s.record(*in.Bucket, *in.Key)
+	r, err := s.record(ctx, *in.Bucket, *in.Key)
 	if err != nil {
 		return nil, err
 	}
@@ -106,8 +106,8 @@ func (v *view) tagCount() *int32 {
 }
 
 // HeadObject reports an object's properties.
-func (s store) HeadObject(_ context.Context, in *awss3.HeadObjectInput) (*awss3.HeadObjectOutput, error) {
-	v, err := s.look(in)
+func (s store) HeadObject(ctx context.Context, in *awss3.HeadObjectInput) (*awss3.HeadObjectOutput, error) {
+	v, err := s.look(ctx, in)
 	if err != nil {
 		return nil, err
 	}
@@ -137,9 +137,9 @@ func (v *view) head() *awss3.HeadObjectOutput {
 
 // GetObject opens an object. A reader keeps what it opened: an object that is
 // replaced or deleted meanwhile is still sent whole.
-func (s store) GetObject(_ context.Context, in *awss3.GetObjectInput) (*awss3.GetObjectOutput, error) {
+func (s store) GetObject(ctx context.Context, in *awss3.GetObjectInput) (*awss3.GetObjectOutput, error) {
 	for attempt := 1; ; attempt++ {
-		v, err := s.look(&awss3.HeadObjectInput{
+		v, err := s.look(ctx, &awss3.HeadObjectInput{
 			Bucket: in.Bucket, Key: in.Key, VersionId: in.VersionId, Range: in.Range, PartNumber: in.PartNumber, ChecksumMode: in.ChecksumMode,
 			IfMatch: in.IfMatch, IfNoneMatch: in.IfNoneMatch, IfModifiedSince: in.IfModifiedSince, IfUnmodifiedSince: in.IfUnmodifiedSince,
 		})
@@ -178,12 +178,12 @@ func (s *Service) open(c content, offset, length int64) (io.ReadCloser, error) {
 }
 
 // GetObjectAttributes reports what HeadObject does not: the parts.
-func (s store) GetObjectAttributes(_ context.Context, in *awss3.GetObjectAttributesInput) (s3response.GetObjectAttributesResponse, error) {
+func (s store) GetObjectAttributes(ctx context.Context, in *awss3.GetObjectAttributesInput) (s3response.GetObjectAttributesResponse, error) {
 	var out s3response.GetObjectAttributesResponse
 	if err := checkVersion(*in.Key, in.VersionId); err != nil {
 		return out, err
 	}
-	r, err := s.record(*in.Bucket, *in.Key)
+	r, err := s.record(ctx, *in.Bucket, *in.Key)
 	if err != nil {
 		return out, err
 	}

@@ -1,6 +1,7 @@
 package s3
 
 import (
+	"context"
 	"database/sql"
 	"encoding/json"
 	"errors"
@@ -133,9 +134,9 @@ type bucket struct {
 func noSuchBucket(name string) error { return s3err.GetBucketErr(s3err.ErrNoSuchBucket, name) }
 
 // bucketID finds a bucket for reading.
-func (s *Service) bucketID(name string) (int64, error) {
+func (s *Service) bucketID(ctx context.Context, name string) (int64, error) {
 	var id int64
-	err := s.db.Read().QueryRow(`SELECT id FROM s3_buckets WHERE name = ?`, name).Scan(&id)
+	err := s.db.Read().QueryRowContext(requestOf(ctx).ctx, `SELECT id FROM s3_buckets WHERE name = ?`, name).Scan(&id)
 	if errors.Is(err, sql.ErrNoRows) {
 		return 0, noSuchBucket(name)
 	}
@@ -154,14 +155,14 @@ func bucketTx(tx *db.Tx, name string) (bucket, error) {
 
 // record reads an object with its inline bytes. NoSuchBucket or NoSuchKey where
 // there is none.
-func (s *Service) record(bucketName, key string) (*record, error) {
-	row := s.db.Read().QueryRow(`SELECT `+recordColumns+`, i.data FROM s3_buckets b
+func (s *Service) record(ctx context.Context, bucketName, key string) (*record, error) {
+	row := s.db.Read().QueryRowContext(requestOf(ctx).ctx, `SELECT `+recordColumns+`, i.data FROM s3_buckets b
 		JOIN s3_objects o ON o.bucket = b.id AND o.key = ?
 		LEFT JOIN s3_inline i ON i.id = o.inline WHERE b.name = ?`, []byte(key), bucketName)
 	var data []byte
 	r, err := scanRecord(row, &data)
 	if errors.Is(err, sql.ErrNoRows) {
-		if _, err := s.bucketID(bucketName); err != nil {
+		if _, err := s.bucketID(ctx, bucketName); err != nil {
 			return nil, err
 		}
 		return nil, s3err.GetAPIError(s3err.ErrNoSuchKey)

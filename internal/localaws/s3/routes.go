@@ -3,6 +3,7 @@ package s3
 import (
 	"bytes"
 	"encoding/xml"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -105,8 +106,8 @@ func (t *table) prepare(c fiber.Ctx) (err error) {
 
 // fail answers an error outside any operation.
 func (t *table) fail(c fiber.Ctx, err error) error {
-	known, ok := err.(s3err.S3Error)
-	if !ok {
+	var known s3err.S3Error
+	if !errors.As(err, &known) {
 		known = s3err.GetAPIError(s3err.ErrInternalError)
 	}
 	id, host := utils.EnsureRequestIDs(c)

@@ -122,7 +122,7 @@ func (s *Service) bucketOfHost(hostport string) (string, bool) {
 // reply sends c's response.
 func (s *Service) reply(w http.ResponseWriter, r *http.Request, c *fasthttp.RequestCtx) {
 	resp := &c.Response
-	defer resp.CloseBodyStream()
+	defer func() { _ = resp.CloseBodyStream() }() // only read from
 	status := resp.StatusCode()
 	out := w.Header()
 	for k, v := range resp.Header.All() {
@@ -149,7 +149,7 @@ func (s *Service) reply(w http.ResponseWriter, r *http.Request, c *fasthttp.Requ
 	}
 	bodiless := status == http.StatusNoContent || status == http.StatusNotModified || r.Method == http.MethodHead
 	length := resp.Header.ContentLength()
-	if stream == nil && !(r.Method == http.MethodHead && status < 300) {
+	if stream == nil && (r.Method != http.MethodHead || status >= 300) {
 		length = len(body)
 	}
 	switch {

@@ -36,7 +36,7 @@ func subresources() []string {
 // signV2 is the signature of a string, Version 2.
 func signV2(secret, s string) string {
 	h := hmac.New(sha1.New, []byte(secret))
-	io.WriteString(h, s)
+	h.Write([]byte(s)) // never fails, see hash.Hash
 	return base64.StdEncoding.EncodeToString(h.Sum(nil))
 }
 

@@ -65,7 +65,7 @@ func (s *Service) receive(ctx context.Context, u upload) (received, error) {
 	}
 	src := &source{ctx: ctx, r: u.body}
 	digest := md5.New()
-	var r io.Reader = io.TeeReader(src, digest)
+	r := io.TeeReader(src, digest)
 
 	var sum *utils.HashReader
 	trailer, ok := u.body.(middlewares.ChecksumReader)
@@ -89,7 +89,7 @@ func (s *Service) receive(ctx context.Context, u upload) (received, error) {
 	}
 
 	c, err := s.spool(r)
-	if src.err != nil && src.err != io.EOF {
+	if src.err != nil && !errors.Is(src.err, io.EOF) {
 		s.blobs.remove(c.blob)
 		return received{}, bodyError(src.err)
 	}

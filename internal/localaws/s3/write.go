@@ -349,11 +349,11 @@ func (s *Service) deleteBatch(ctx context.Context, bucketName string, deletions 
 }
 
 // GetObjectTagging reads an object's tags.
-func (s store) GetObjectTagging(_ context.Context, bucketName, key, version string) (map[string]string, error) {
+func (s store) GetObjectTagging(ctx context.Context, bucketName, key, version string) (map[string]string, error) {
 	if err := checkVersion(key, &version); err != nil {
 		return nil, err
 	}
-	r, err := s.record(bucketName, key)
+	r, err := s.record(ctx, bucketName, key)
 	if err != nil {
 		return nil, err
 	}
