@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+	"time"
 
 	"github.com/tintype/tintype/internal/app"
 )
@@ -23,6 +24,9 @@ const (
 	exitUsage  = 2
 )
 
+// echo is how long after the first signal another one counts as the same.
+const echo = time.Second
+
 func main() {
 	ctx, stop := context.WithCancel(context.Background())
 	signals := make(chan os.Signal, 2)
@@ -30,9 +34,13 @@ func main() {
 	go func() {
 		<-signals
 		stop()
-		// Who asks twice does not want to wait for the drain.
-		<-signals
-		os.Exit(exitFailed)
+		// Who asks twice does not want to wait for the drain. One Ctrl-C may arrive twice,
+		// from the terminal and passed on by make or a supervisor; people are slower.
+		for first := time.Now(); ; {
+			if <-signals; time.Since(first) > echo {
+				os.Exit(exitFailed)
+			}
+		}
 	}()
 	os.Exit(run(ctx, os.Args[1:], app.IO{Out: os.Stdout, Err: os.Stderr}, os.Getenv))
 }

@@ -29,7 +29,7 @@ func openEndpoint(cfg config.Config, log *slog.Logger) (*localaws.Server, error)
 	srv, err := localaws.Open(localaws.Options{
 		Data: cfg.Endpoint.Data, API: api, Console: console, Region: cfg.Endpoint.Region,
 		AccessKey: cfg.Endpoint.AccessKey, SecretKey: cfg.Endpoint.SecretKey,
-		SMTPAddr: cfg.Endpoint.SMTP, MailFrom: cfg.Endpoint.MailFrom, Logger: log.With("part", "endpoint"),
+		SMTPAddr: cfg.Endpoint.SMTP, SMTPUser: cfg.Endpoint.SMTPUser, SMTPPassword: cfg.Endpoint.SMTPPassword, MailFrom: cfg.Endpoint.MailFrom, Logger: log.With("part", "endpoint"),
 	})
 	if err != nil {
 		hint := "choose a directory that can be written with --data"

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
-	"net/url"
 	"os"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -70,7 +69,7 @@ func webTier(cfg config.Config, c aws.Config, ln net.Listener, log *slog.Logger)
 			Notifier: web.NotifierOptions{SQS: d.clients.SQS, SNS: d.clients.SNS, TopicARN: res.CompletionTopicARN, Host: host},
 			Figures:  web.SQSFigures(d.clients.SQS, res.QueueURL, res.DeadLetterQueueURL),
 			Mode:     cfg.Mode, MaxBytes: cfg.Limits.Bytes, MaxPixels: cfg.Limits.Pixels, MaxSide: cfg.Limits.Side,
-			Hosts: hostnames(cfg.Web.Origins), Version: Program(), Logger: log.With("tier", "web"),
+			Origins: cfg.Web.Origins, Version: Program(), Logger: log.With("tier", "web"),
 		})
 		if err != nil {
 			return err
@@ -140,14 +139,4 @@ func stopped(ctx context.Context, err error) error {
 		return nil
 	}
 	return err
-}
-
-// hostnames are the hosts of origins.
-func hostnames(origins []string) (hosts []string) {
-	for _, o := range origins {
-		if u, err := url.Parse(o); err == nil {
-			hosts = append(hosts, u.Hostname())
-		}
-	}
-	return hosts
 }

@@ -74,7 +74,10 @@ type Endpoint struct {
 	AccessKey   string
 	SecretKey   string // never logged
 	SMTP        string // host:port that mails are also sent to; empty: inbox only
-	MailFrom    string // sender of those mails
+	SMTPUser    string // who sends there; empty: no authentication
+	// SMTPPassword goes with SMTPUser; never logged.
+	SMTPPassword string
+	MailFrom     string // sender of those mails
 }
 
 // Web is the web tier.
@@ -168,6 +171,8 @@ func (c *Config) Bind(fs *pflag.FlagSet, groups ...Group) {
 			fs.StringVar(&c.Endpoint.AccessKey, "access-key", c.Endpoint.AccessKey, "access key that it accepts")
 			fs.StringVar(&c.Endpoint.SecretKey, "secret-key", c.Endpoint.SecretKey, "secret of that key")
 			fs.StringVar(&c.Endpoint.SMTP, "smtp", c.Endpoint.SMTP, "SMTP server (host:port) that mails are sent to, besides the inbox")
+			fs.StringVar(&c.Endpoint.SMTPUser, "smtp-user", c.Endpoint.SMTPUser, "user to authenticate as at the SMTP server")
+			fs.StringVar(&c.Endpoint.SMTPPassword, "smtp-password", c.Endpoint.SMTPPassword, "password of that user; better given as TINTYPE_SMTP_PASSWORD")
 			fs.StringVar(&c.Endpoint.MailFrom, "mail-from", c.Endpoint.MailFrom, "sender of those mails")
 		case GroupWeb:
 			fs.StringVar(&c.Web.Addr, "web-addr", c.Web.Addr, "address of the web tier")

@@ -49,8 +49,11 @@ type Options struct {
 	SecretKey string       // default test; never logged
 	BaseURL   string       // of links in mails; default http:// and the API listener's address
 	SMTPAddr  string       // host:port that mails are also sent to; empty: inbox only
-	MailFrom  string       // their sender; empty: the mail package's default
-	Logger    *slog.Logger // nil: nothing is logged
+	SMTPUser  string       // authenticates there, with SMTPPassword; empty: nobody
+	// SMTPPassword is never logged.
+	SMTPPassword string
+	MailFrom     string       // their sender; empty: the mail package's default
+	Logger       *slog.Logger // nil: nothing is logged
 }
 
 func (o *Options) defaults() {
@@ -107,7 +110,7 @@ func (s *Server) open() (err error) {
 	if s.db, err = db.Open(o.Data, db.Options{Schemas: []string{sqs.Schema, sns.Schema, mail.Schema, s3.Schema}}); err != nil {
 		return err
 	}
-	if s.mail, err = mail.New(s.db, mail.Options{From: o.MailFrom, SMTPAddr: o.SMTPAddr, Logger: s.log}); err != nil {
+	if s.mail, err = mail.New(s.db, mail.Options{From: o.MailFrom, SMTPAddr: o.SMTPAddr, SMTPUser: o.SMTPUser, SMTPPassword: o.SMTPPassword, Logger: s.log}); err != nil {
 		return err
 	}
 	if s.sqs, err = sqs.New(s.db, sqs.Options{Account: o.Account, Region: o.Region, Policy: policy.Allows, Logger: s.log}); err != nil {

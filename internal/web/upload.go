@@ -215,11 +215,11 @@ func (s *Server) inspect(form *spooled) (format string, err error) {
 		return "", refuse(fault.CodeNotAnImage, sendInstead, "The file is not an image that is known here.")
 	case !ok || formats[format] == "":
 		return "", refuse(fault.CodeUnsupported, sendInstead, "Files of the format %s are not supported.", format)
-	case width > s.o.MaxSide || height > s.o.MaxSide:
-		return "", refuse(fault.CodeSideTooLong, "Send a smaller version of it.", "The image has %d×%d pixels; neither side may exceed %d.", width, height, s.o.MaxSide)
 	case int64(width)*int64(height) > s.o.MaxPixels:
 		return "", refuse(fault.CodeTooManyPixels, "Send a smaller version of it.", "The image has %d×%d pixels; %s million in all are allowed.", width, height,
 			strings.TrimSuffix(fmt.Sprintf("%.1f", float64(s.o.MaxPixels)/1e6), ".0"))
+	case width > s.o.MaxSide || height > s.o.MaxSide:
+		return "", refuse(fault.CodeSideTooLong, "Send a smaller version of it.", "The image has %d×%d pixels; neither side may exceed %d.", width, height, s.o.MaxSide)
 	}
 	return format, nil
 }
