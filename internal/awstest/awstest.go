@@ -56,7 +56,7 @@ func moto(t *testing.T) string {
 	}
 	// The port is free when it is chosen and may be taken a moment later: try again then.
 	for range 5 {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
+		l, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -75,15 +75,22 @@ func moto(t *testing.T) string {
 func startMoto(t *testing.T, bin, addr string) (string, error) {
 	t.Helper()
 	_, port, _ := net.SplitHostPort(addr)
-	cmd := exec.Command(bin, "-H", "127.0.0.1", "-p", port)
+	// Not under t.Context(): it ends before the clean-ups, which still speak to the server.
+	cmd := exec.CommandContext(context.WithoutCancel(t.Context()), bin, "-H", "127.0.0.1", "-p", port)
 	log := &tail{}
 	cmd.Stdout, cmd.Stderr = log, log
 	if err := cmd.Start(); err != nil {
 		return "", err
 	}
 	exited := make(chan struct{})
-	go func() { cmd.Wait(); close(exited) }()
-	stop := func() { cmd.Process.Kill(); <-exited }
+	go func() {
+		_ = cmd.Wait() // killed, as a rule; what it said is in log
+		close(exited)
+	}()
+	stop := func() {
+		_ = cmd.Process.Kill() // fails where it has ended by itself
+		<-exited
+	}
 
 	ctx, cancel := context.WithTimeout(t.Context(), 60*time.Second)
 	defer cancel()
@@ -92,7 +99,12 @@ func startMoto(t *testing.T, bin, addr string) (string, error) {
 	tick := time.NewTicker(50 * time.Millisecond)
 	defer tick.Stop()
 	for {
-		if res, err := probe.Get(url + "/moto-api/data.json"); err == nil {
+		req, err := http.NewRequestWithContext(ctx, http.MethodGet, url+"/moto-api/data.json", http.NoBody)
+		if err != nil {
+			stop()
+			return "", err
+		}
+		if res, err := probe.Do(req); err == nil {
 			res.Body.Close()
 			if res.StatusCode == http.StatusOK {
 				t.Cleanup(stop)

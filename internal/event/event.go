@@ -33,6 +33,7 @@ type Upload struct {
 // Kind says what a message is.
 type Kind int
 
+// The kinds of message.
 const (
 	Uploads Kind = iota // at least one object was created
 	Test                // s3:TestEvent, which S3 sends when a notification is configured
@@ -210,7 +211,7 @@ func Later(a, b string) bool {
 
 func isHex(s string) bool {
 	for _, c := range []byte(s) {
-		if !(c >= '0' && c <= '9' || c >= 'a' && c <= 'f' || c >= 'A' && c <= 'F') {
+		if !strings.ContainsRune("0123456789abcdefABCDEF", rune(c)) {
 			return false
 		}
 	}

@@ -60,12 +60,12 @@ type Outcome struct {
 	after time.Duration
 }
 
-// Ack: the work is done; the message is deleted.
+// Ack says that the work is done: the message is deleted.
 func Ack() Outcome { return Outcome{ack: true} }
 
-// Retry: the message comes back after a while, and after the queue's maxReceiveCount
-// goes to the dead-letter queue. Zero: after a time that grows with the receive count
-// (see Options.RetryBase).
+// Retry lets the message come back after a while, and after the queue's maxReceiveCount
+// go to the dead-letter queue. Zero is a time that grows with the receive count (see
+// Options.RetryBase).
 func Retry(after time.Duration) Outcome { return Outcome{after: max(after, 0)} }
 
 func (o Outcome) String() string {

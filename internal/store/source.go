@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -69,7 +70,7 @@ type classifiedBody struct {
 
 func (b *classifiedBody) Read(p []byte) (int, error) {
 	n, err := b.ReadCloser.Read(p)
-	if err != nil && err != io.EOF {
+	if err != nil && !errors.Is(err, io.EOF) {
 		err = classify(b.op, err)
 	}
 	return n, err
@@ -145,7 +146,7 @@ func (s *Store) Touch(ctx context.Context, id, recipe string, params map[string]
 		Metadata:          meta,
 		ContentType:       head.ContentType,
 		CacheControl:      head.CacheControl,
-		StorageClass:      types.StorageClass(head.StorageClass), // the directive replaces this as well
+		StorageClass:      head.StorageClass, // the directive replaces this as well
 	})
 	if err != nil {
 		if status, _ := code(err); status == http.StatusPreconditionFailed {

@@ -44,6 +44,7 @@ type Options struct {
 // Which names one of the two buckets.
 type Which int
 
+// The two buckets.
 const (
 	Uploads Which = iota // originals
 	Results              // outputs and manifests

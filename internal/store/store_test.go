@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"mime/multipart"
 	"net/http"
 	"net/http/httptest"
@@ -422,7 +423,7 @@ func (f *fixture) presignGet(t *testing.T) {
 		t.Fatal(err)
 	}
 	res, body := get(u)
-	if res.StatusCode != 200 || body != "<script>" {
+	if res.StatusCode != http.StatusOK || body != "<script>" {
 		t.Errorf("%s %q", res.Status, body)
 	}
 	asked, err := url.Parse(u)
@@ -448,7 +449,7 @@ func (f *fixture) presignGet(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if res, body := get(u); res.StatusCode != 200 || body != "jpeg" || res.Header.Get("Content-Type") != "image/jpeg" || res.Header.Get("Content-Disposition") != "" {
+	if res, body := get(u); res.StatusCode != http.StatusOK || body != "jpeg" || res.Header.Get("Content-Type") != "image/jpeg" || res.Header.Get("Content-Disposition") != "" {
 		t.Errorf("%s %q %v", res.Status, body, res.Header)
 	}
 }
@@ -460,27 +461,60 @@ func (f *fixture) presignUpload(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var body bytes.Buffer
-	w := multipart.NewWriter(&body)
-	for k, v := range form.Fields {
-		w.WriteField(k, v)
+	post := func(fields map[string]string, file string) (int, string) {
+		t.Helper()
+		var body bytes.Buffer
+		w := multipart.NewWriter(&body)
+		for k, v := range fields {
+			w.WriteField(k, v)
+		}
+		part, _ := w.CreateFormFile("file", "ignored.jpg")
+		io.WriteString(part, file)
+		w.Close()
+		res, err := http.Post(form.URL, w.FormDataContentType(), &body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer res.Body.Close()
+		answer, _ := io.ReadAll(res.Body)
+		return res.StatusCode, string(answer)
 	}
-	part, _ := w.CreateFormFile("file", "ignored.jpg")
-	io.WriteString(part, "image bytes")
-	w.Close()
-	res, err := http.Post(form.URL, w.FormDataContentType(), &body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	answer, _ := io.ReadAll(res.Body)
-	res.Body.Close()
-	if res.StatusCode/100 != 2 {
-		t.Fatalf("%s %s", res.Status, answer)
+	if status, answer := post(form.Fields, "image bytes"); status/100 != 2 {
+		t.Fatalf("%d %s", status, answer)
 	}
 	src, got := read(t, s, key, "")
 	if got != "image bytes" || src.Recipe != "tint" || src.Params["tint"] != "#00ff00" {
 		t.Errorf("%q %+v", got, src)
 	}
+
+	t.Run("what the form does not allow", func(t *testing.T) {
+		if strings.Contains(t.Name(), "/moto/") {
+			t.Skip("moto does not enforce policies")
+		}
+		with := func(k, v string) map[string]string {
+			changed := maps.Clone(form.Fields)
+			changed[k] = v
+			return changed
+		}
+		for name, tc := range map[string]struct {
+			fields map[string]string
+			file   string
+		}{
+			"too large":     {form.Fields, strings.Repeat("x", 101)},
+			"empty":         {form.Fields, ""},
+			"another key":   {with("key", "elsewhere.jpg"), "x"},
+			"another type":  {with("Content-Type", "text/html"), "x"},
+			"other params":  {with("x-amz-meta-tintype-params", "{}"), "x"},
+			"another field": {with("x-amz-meta-owner", "me"), "x"},
+		} {
+			if status, answer := post(tc.fields, tc.file); status/100 != 4 {
+				t.Errorf("%s: %d %s", name, status, answer)
+			}
+		}
+		if _, got := read(t, s, key, ""); got != "image bytes" {
+			t.Errorf("the upload is now %q", got)
+		}
+	})
 }
 
 func (f *fixture) missingBucket(t *testing.T) {
