@@ -88,7 +88,7 @@ type encoding struct {
 
 var encodings = map[recipe.Format]encoding{
 	recipe.JPEG: {"image/jpeg", "jpg", 80, 0},
-	recipe.PNG:  {"image/png", "png", 0, 6},
+	recipe.PNG:  {"image/png", "png", 0, 4},
 	recipe.WebP: {"image/webp", "webp", 80, 2},
 	recipe.AVIF: {"image/avif", "avif", 50, 1},
 	recipe.GIF:  {"image/gif", "gif", 0, 4},

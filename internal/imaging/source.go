@@ -6,6 +6,7 @@ import (
 	"errors"
 	"image/jpeg"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/tintype/tintype/internal/fault"
@@ -140,7 +141,7 @@ func (s *source) decodeDoubtful(ctx context.Context, o vips.LoadOptions) (*vips.
 		return nil, err
 	}
 	closed := *s
-	closed.bytes = append(s.bytes[:len(s.bytes):len(s.bytes)], endOfImage...)
+	closed.bytes = slices.Concat(s.bytes, []byte(endOfImage))
 	return closed.load(ctx, o)
 }
 

@@ -146,13 +146,14 @@ func heifSize(b []byte) (w, h int) {
 func box(b []byte, name string) []byte {
 	for len(b) >= 8 {
 		n, head := int64(be32(b)), int64(8)
-		if n == 1 { // 64-bit length
+		switch n {
+		case 0: // to the end of the file
+			n = int64(len(b))
+		case 1: // 64-bit length
 			if len(b) < 16 || be32(b[8:]) != 0 {
 				return nil
 			}
 			n, head = int64(be32(b[12:])), 16
-		} else if n == 0 { // to the end of the file
-			n = int64(len(b))
 		}
 		if n < head {
 			return nil

@@ -64,8 +64,12 @@ func checkBridge() error {
 		return fmt.Errorf("check the bridge to govips: %w", err)
 	}
 	defer ref.Close()
-	if p, err := pointer(ref); err != nil || p != image || ref.Width() != 7 || ref.Height() != 5 {
-		return fmt.Errorf("check the bridge to govips: it does not hold the image given to it (%v)", err)
+	p, err := pointer(ref)
+	if err != nil {
+		return fmt.Errorf("check the bridge to govips: %w", err)
+	}
+	if p != image || ref.Width() != 7 || ref.Height() != 5 {
+		return errors.New("check the bridge to govips: it does not hold the image given to it")
 	}
 	return nil
 }

@@ -225,6 +225,29 @@ VipsImage *tt_decode(VipsImage *in, int use_profile, int *stop) {
 	return out;
 }
 
+VipsImage *tt_box(VipsImage *in, int n) {
+	VipsImage *weighted = NULL, *small = NULL, *plain = NULL, *whole = NULL, *out = NULL;
+	if (!vips_image_hasalpha(in)) {
+		vips_shrink(in, &out, n, n, NULL);
+		return out;
+	}
+	if (!vips_premultiply(in, &weighted, NULL) &&
+		!vips_shrink(weighted, &small, n, n, NULL) &&
+		!vips_unpremultiply(small, &plain, NULL) &&
+		!vips_rint(plain, &whole, NULL) && // casting cuts off
+		vips_cast_uchar(whole, &out, NULL))
+		out = NULL;
+	if (weighted)
+		g_object_unref(weighted);
+	if (small)
+		g_object_unref(small);
+	if (plain)
+		g_object_unref(plain);
+	if (whole)
+		g_object_unref(whole);
+	return out;
+}
+
 void *tt_pixels(VipsImage *in, size_t *len) {
 	if (in->dtype != VIPS_IMAGE_SETBUF)
 		return NULL;

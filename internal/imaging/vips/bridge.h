@@ -52,6 +52,10 @@ VipsImage *tt_decode(VipsImage *in, int use_profile, int *stop);
 // tt_to_memory computes an image into memory of its own; *stop as in tt_decode.
 VipsImage *tt_to_memory(VipsImage *in, int *stop);
 
+// tt_box plans shrinking by a whole number, each pixel the mean of a square, colours
+// weighted by alpha.
+VipsImage *tt_box(VipsImage *in, int n);
+
 // tt_pixels gives the pixels of an image in memory, or NULL.
 void *tt_pixels(VipsImage *in, size_t *len);
 

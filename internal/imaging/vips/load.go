@@ -81,7 +81,8 @@ func Open(src []byte, o LoadOptions) (*File, error) {
 	}
 	f := &File{}
 	f.pin.Pin(unsafe.SliceData(src))
-	f.image = C.tt_open(unsafe.Pointer(unsafe.SliceData(src)), C.size_t(len(src)), &c)
+	data, size := unsafe.Pointer(unsafe.SliceData(src)), C.size_t(len(src))
+	f.image = C.tt_open(data, size, &c) //nolint:gocritic // it sees the code that cgo makes of this
 	if f.image == nil {
 		f.pin.Unpin()
 		return nil, lastError("open " + o.Format + " image")
