@@ -10,9 +10,6 @@ LINT_VERSION := v2.15.0
 TOOLS        := $(CURDIR)/.tools
 LINT         := $(TOOLS)/golangci-lint-$(LINT_VERSION)
 
-# glibc's many arenas fragment under libvips; two keep memory level.
-export MALLOC_ARENA_MAX ?= 2
-
 .DEFAULT_GOAL := help
 .PHONY: help up build deps deps-test test lint bench bench-imaging soak fuzz clean
 

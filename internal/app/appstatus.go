@@ -53,7 +53,7 @@ func (s *appStatus) metrics(w http.ResponseWriter, _ *http.Request) {
 	if at == nil {
 		return
 	}
-	q := at.queue.Stats()
+	q, i := at.queue.Stats(), at.worker.Stats()
 	for _, m := range []struct {
 		name, kind, help string
 		value            int64
@@ -65,6 +65,13 @@ func (s *appStatus) metrics(w http.ResponseWriter, _ *http.Request) {
 		{"tintype_messages_retried_total", "counter", "Messages that come back later.", q.Retried},
 		{"tintype_messages_released_total", "counter", "Messages given back while draining.", q.Released},
 		{"tintype_leases_lost_total", "counter", "Leases lost while work went on.", q.LostLeases},
+		{"tintype_images_done_total", "counter", "Images whose result was stored and announced.", i.Done},
+		{"tintype_images_failed_total", "counter", "Images whose permanent fault was stored and announced.", i.Failed},
+		{"tintype_images_unneeded_total", "counter", "Images that had a current result already.", i.Unneeded},
+		{"tintype_images_superseded_total", "counter", "Images that a newer upload or result has taken over.", i.Superseded},
+		{"tintype_image_attempts_repeated_total", "counter", "Attempts that ended in a passing fault or a bug.", i.Again},
+		{"tintype_messages_junk_total", "counter", "Messages that are no S3 events.", i.Junk},
+		{"tintype_images_computing", "gauge", "Images being computed.", i.Computing},
 	} {
 		fmt.Fprintf(w, "# HELP %s %s\n# TYPE %s %s\n%s %d\n", m.name, m.help, m.name, m.kind, m.name, m.value)
 	}

@@ -75,6 +75,9 @@ func Up(ctx context.Context, cfg config.Config, out IO) error {
 		Region: cfg.Endpoint.Region, BaseEndpoint: aws.String(endpoint.URL()),
 		Credentials: credentials.NewStaticCredentialsProvider(cfg.Endpoint.AccessKey, cfg.Endpoint.SecretKey, ""),
 	}
+	if cfg.App.PageURL == "" {
+		cfg.App.PageURL = "http://" + cfg.Web.Addr
+	}
 	tiers := service{name: "tiers", run: func(ctx context.Context) error {
 		d, err := openDeployment(cfg, c)
 		if err != nil {

@@ -111,9 +111,13 @@ func workQueue(ctx context.Context, cfg config.Config, c aws.Config, status *app
 	if err != nil {
 		return stopped(ctx, err)
 	}
+	announcer := worker.NewSNSAnnouncer(d.clients.SNS, res.CompletionTopicARN)
+	if page := cfg.App.PageURL; page != "" {
+		announcer.PageURL = func(string) string { return page }
+	}
 	w, err := worker.New(worker.Options{
 		Store: d.store, Imaging: engine, Recipes: recipe.Builtin(),
-		Announcer:     worker.NewSNSAnnouncer(d.clients.SNS, res.CompletionTopicARN),
+		Announcer:     announcer,
 		UploadsBucket: d.spec.UploadsBucket, MaxBytes: cfg.Limits.Bytes, Workers: cfg.App.Workers,
 		Program: Program(), Logger: log,
 	})
@@ -136,7 +140,7 @@ func workQueue(ctx context.Context, cfg config.Config, c aws.Config, status *app
 // stopped is nil where the failure is only that we were told to stop.
 func stopped(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
-		return nil
+		return nil //nolint:nilerr // calls that the stop cut off are no failures
 	}
 	return err
 }

@@ -92,6 +92,7 @@ type Web struct {
 type App struct {
 	Addr    string // host:port of health, readiness and metrics
 	Workers int    // images in work at once
+	PageURL string // of the page, which completion mails link to; empty: no link
 }
 
 // Limits bound what is accepted as an image.
@@ -179,6 +180,7 @@ func (c *Config) Bind(fs *pflag.FlagSet, groups ...Group) {
 			fs.StringSliceVar(&c.Web.Origins, "origin", c.Web.Origins, "further origin (scheme://host:port) that the page is served under; repeatable")
 		case GroupApp:
 			fs.StringVar(&c.App.Addr, "app-addr", c.App.Addr, "address of the app tier's health, readiness and metrics")
+			fs.StringVar(&c.App.PageURL, "page-url", c.App.PageURL, "URL of the page, for completion mails to link to")
 			fs.IntVar(&c.App.Workers, "workers", c.App.Workers, "images in work at once")
 		case GroupLimits:
 			fs.Int64Var(&c.Limits.Bytes, "max-bytes", c.Limits.Bytes, "largest upload, bytes")
@@ -226,7 +228,7 @@ func (c *Config) Validate() error {
 	if c.Names.UploadTopic == c.Names.CompletionTopic {
 		bad("--completion-topic: must differ from --upload-topic")
 	}
-	for flag, u := range pairs("endpoint-url", c.AWS.EndpointURL, "public-s3-url", c.AWS.PublicS3URL) {
+	for flag, u := range pairs("endpoint-url", c.AWS.EndpointURL, "public-s3-url", c.AWS.PublicS3URL, "page-url", c.App.PageURL) {
 		if u != "" && !isHTTP(u) {
 			bad("--%s: %q is no http or https URL", flag, u)
 		}

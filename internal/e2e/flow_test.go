@@ -224,10 +224,11 @@ func TestFlow(t *testing.T) {
 			t.Fatalf("retry: %d", resp.StatusCode)
 		}
 		eventually(t, "grayscale result", func() error {
-			if m, err := s.manifest(id); err != nil || m.Recipe != "grayscale" {
-				return fmt.Errorf("manifest %+v, %v", m, err)
+			m, err := s.manifest(id)
+			if err == nil && m.Recipe != "grayscale" {
+				err = fmt.Errorf("the recipe is %s", m.Recipe)
 			}
-			return nil
+			return err
 		})
 		req, _ := http.NewRequest(http.MethodDelete, s.web()+"/api/images/"+id, nil)
 		resp, err = http.DefaultClient.Do(req)

@@ -49,6 +49,7 @@ type Clients struct {
 // Action is what was done about a resource.
 type Action string
 
+// What can be done about a resource.
 const (
 	Created   Action = "created"
 	Updated   Action = "updated"

@@ -40,7 +40,7 @@ func (e *ensurer) queuePolicy(ctx context.Context) error {
 
 // ensureQueue creates the queue or sets the given attributes on the one there.
 func (e *ensurer) ensureQueue(ctx context.Context, name string, attrs map[string]string) (url, arnText string, err error) {
-	action := Unchanged
+	var action Action
 	url, arnText, err = e.findQueue(ctx, name)
 	var missing *types.QueueDoesNotExist
 	switch {

@@ -8,6 +8,7 @@ const ManifestVersion = 1
 // Status is where an image stands in its life; docs/state-machine.md draws it.
 type Status string
 
+// The states of an image.
 const (
 	Queued     Status = "queued"     // uploaded, no result yet
 	Processing Status = "processing" // a worker has it

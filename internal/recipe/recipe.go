@@ -22,6 +22,7 @@ type Recipe struct {
 // ParamType is the type of a parameter.
 type ParamType string
 
+// The types of parameters.
 const (
 	Color  ParamType = "color"  // "#rgb" or "#rrggbb"; canonical form "#rrggbb", lower case
 	Number ParamType = "number" // a float64 within Min..Max
@@ -44,6 +45,7 @@ type Params map[string]any
 // StepKind names an operation.
 type StepKind string
 
+// The operations.
 const (
 	StepTint      StepKind = "tint"      // Color, Strength
 	StepGrayscale StepKind = "grayscale" //
@@ -70,6 +72,7 @@ type Step struct {
 // Format is an encoding of an output.
 type Format string
 
+// The encodings.
 const (
 	// Same is the source's own format where that can be written: JPEG, PNG, WebP, GIF or
 	// TIFF. HEIC and AVIF sources give JPEG, or PNG where there is alpha.

@@ -17,7 +17,6 @@ import (
 	"net/http/httptest"
 	"net/textproto"
 	"os"
-	"os/exec"
 	"strings"
 	"sync"
 	"testing"
@@ -33,12 +32,13 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/tintype/tintype/internal/event"
+	"github.com/tintype/tintype/internal/localaws"
 	"github.com/tintype/tintype/internal/recipe"
 	"github.com/tintype/tintype/internal/store"
 )
 
-// endpointEnv names an endpoint for S3, SQS and SNS to test against: the embedded one, for
-// instance. Without it the tests start moto_server, and are skipped where it is missing.
+// endpointEnv names an endpoint for S3, SQS and SNS to test against, such as a moto server.
+// Without it the tests start the embedded one.
 const endpointEnv = "TINTYPE_TEST_ENDPOINT"
 
 // patience is how long a test waits for what must come.
@@ -66,42 +66,29 @@ func startEndpoint() (string, error) {
 	if url := os.Getenv(endpointEnv); url != "" {
 		return url, nil
 	}
-	moto, err := exec.LookPath("moto_server")
-	if err != nil {
-		return "", nil
-	}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	data, err := os.MkdirTemp("", "tintype-web-")
 	if err != nil {
 		return "", err
 	}
-	addr := l.Addr().String()
-	if err := l.Close(); err != nil {
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
 		return "", err
 	}
-	_, port, _ := strings.Cut(addr, ":")
-	cmd := exec.Command(moto, "-H", "127.0.0.1", "-p", port)
-	// Its default account is 123456789012; ours is the one of the embedded endpoint.
-	cmd.Env = append(os.Environ(), "MOTO_ACCOUNT_ID=000000000000")
-	if err := cmd.Start(); err != nil {
+	srv, err := localaws.Open(localaws.Options{Data: data, API: ln})
+	if err != nil {
 		return "", err
 	}
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() { ended <- srv.Run(ctx) }()
 	stopEndpoint = func() {
-		_ = cmd.Process.Kill()
-		_ = cmd.Wait()
-	}
-	tick := time.NewTicker(50 * time.Millisecond)
-	defer tick.Stop()
-	deadline := time.After(patience)
-	for {
-		if c, err := net.Dial("tcp", addr); err == nil {
-			return "http://" + addr, c.Close()
+		cancel()
+		if err := <-ended; err != nil {
+			fmt.Fprintln(os.Stderr, "endpoint:", err)
 		}
-		select {
-		case <-tick.C:
-		case <-deadline:
-			return "", fmt.Errorf("%s does not listen on %s", moto, addr)
-		}
+		os.RemoveAll(data)
 	}
+	return srv.URL(), nil
 }
 
 // system is a web tier on real HTTP with an endpoint behind it, its buckets and its topic.

@@ -2,6 +2,18 @@
 
 #include <string.h>
 
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
+
+// --- memory ---
+
+void tt_limit_arenas(void) {
+#ifdef __GLIBC__
+	mallopt(M_ARENA_MAX, 2);
+#endif
+}
+
 // --- loaders ---
 
 typedef struct {

@@ -23,6 +23,11 @@ typedef struct {
 	int fail_on; // VipsFailOn
 } tt_open_options;
 
+// tt_limit_arenas keeps glibc from giving each thread an arena of its own, between which
+// libvips' short-lived buffers would fragment; elsewhere it does nothing. Call it before
+// threads start to decode.
+void tt_limit_arenas(void);
+
 // tt_block_loaders forbids every loader that libvips counts as untrusted, and all
 // others that are not in the list, by class name, which ends in NULL. Returns 0 when
 // it has verified that they are forbidden and that the listed ones are not; where

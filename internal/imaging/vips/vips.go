@@ -60,6 +60,7 @@ func startup(threads int, logger *slog.Logger) (err error) {
 			err = fmt.Errorf("start libvips: %v", r)
 		}
 	}()
+	C.tt_limit_arenas()
 	vips.LoggingSettings(func(domain string, level vips.LogLevel, message string) {
 		logger.Log(context.Background(), slogLevel(level), "libvips", "domain", domain, "message", message)
 	}, vips.LogLevelWarning)

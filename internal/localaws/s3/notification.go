@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net/http"
 	"slices"
 	"strings"
 	"time"
@@ -358,35 +357,3 @@ func requestOf(ctx context.Context) *request {
 const eventTime = "2006-01-02T15:04:05.000Z"
 
 func formatTime(t time.Time) string { return t.UTC().Format(eventTime) }
-
-// ServeNotification serves GET and PUT of ?notification for a caller that has
-// verified the request's signature and read its body. ServeHTTP serves them as well,
-// and verifies the signature itself.
-func (s *Service) ServeNotification(w http.ResponseWriter, r *http.Request, body []byte) {
-	req := s.requestFrom(r)
-	req.principal = s.opts.AccessKey
-	ctx := context.WithValue(r.Context(), requestKey{}, req)
-	w.Header()["x-amz-request-id"], w.Header()["x-amz-id-2"] = []string{req.id}, []string{req.hostID}
-	name, _, _ := strings.Cut(strings.TrimPrefix(r.URL.Path, "/"), "/")
-	if b, ok := s.bucketOfHost(r.Host); ok {
-		name = b
-	}
-	var doc []byte
-	var err error
-	switch r.Method {
-	case http.MethodGet:
-		doc, err = s.getNotification(ctx, name)
-	case http.MethodPut:
-		err = s.putNotification(ctx, name, body, strings.EqualFold(r.Header.Get("X-Amz-Skip-Destination-Validation"), "true"))
-	default:
-		err = s3err.GetMethodNotAllowedErr(r.Method, s3err.ResourceTypeBucket, []string{http.MethodGet, http.MethodPut})
-	}
-	status := http.StatusOK
-	var refused s3err.S3Error
-	if errors.As(s.answer("notification", err), &refused) {
-		status, doc = refused.StatusCode(), refused.XMLBody(req.id, req.hostID)
-	}
-	w.Header().Set("Content-Type", "application/xml")
-	w.WriteHeader(status)
-	_, _ = w.Write(doc) // a client that left cannot be told
-}
