@@ -20,6 +20,7 @@ import (
 // TestBadInput: every bad file ends as failed with its code, by whichever door it came,
 // and the next good one is processed as if nothing had been.
 func TestBadInput(t *testing.T) {
+	t.Parallel()
 	s := newSystem(t)
 	app := s.startUp("--max-bytes", "2000000")
 	photo := testimages.Photo()
@@ -132,6 +133,7 @@ func TestBadInput(t *testing.T) {
 
 // TestHardKeys: keys that break file systems, URLs and shells go through unharmed.
 func TestHardKeys(t *testing.T) {
+	t.Parallel()
 	s := newSystem(t)
 	s.startUp()
 	keys := []string{

@@ -10,6 +10,7 @@ import (
 // TestBrowser uses the page of the complete system as a person does: choose and drop
 // photographs, choose a tint, and see the tinted results appear without reload.
 func TestBrowser(t *testing.T) {
+	t.Parallel()
 	s := newSystem(t)
 	s.startUp()
 	chosen := writeFile(t, "rocket & <b>.jpg", testimages.Photos()[0].Bytes)

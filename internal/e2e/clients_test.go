@@ -11,6 +11,7 @@ import (
 // TestAWSCLI is the walk through the system by hand, with the AWS CLI alone: what
 // provision does, an upload, the message in the queue, the notification it holds.
 func TestAWSCLI(t *testing.T) {
+	t.Parallel()
 	bin, err := exec.LookPath("aws")
 	if err != nil {
 		t.Skip("the AWS CLI is not installed: pip install awscli")
@@ -80,6 +81,7 @@ func TestAWSCLI(t *testing.T) {
 
 // TestBoto3 drives the endpoint by Python's SDK, as many users' scripts do.
 func TestBoto3(t *testing.T) {
+	t.Parallel()
 	if err := exec.Command("python3", "-c", "import boto3").Run(); err != nil {
 		t.Skip("boto3 is not installed: pip install boto3")
 	}

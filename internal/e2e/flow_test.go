@@ -137,6 +137,7 @@ func (l *listener) heard(id, status string) error {
 
 // TestFlow runs the three tiers as three processes and sends an image each way in.
 func TestFlow(t *testing.T) {
+	t.Parallel()
 	s := newSystem(t)
 	s.startEndpoint()
 	s.provision()
@@ -269,6 +270,7 @@ func TestFlow(t *testing.T) {
 // TestUploadsDoNotWaitForTheAppTier: the claim of the design. While no app tier runs,
 // uploads are taken; when one comes, it catches up.
 func TestUploadsDoNotWaitForTheAppTier(t *testing.T) {
+	t.Parallel()
 	s := newSystem(t)
 	s.startEndpoint()
 	s.provision()

@@ -26,7 +26,10 @@ import (
 // TestKills uploads while every process is killed with SIGKILL, again and again, and
 // then counts: each acknowledged upload ends as done, no output is torn, and nothing
 // is announced before its manifest is stored.
-func TestKills(t *testing.T) { kills(t, 80, 6) }
+func TestKills(t *testing.T) {
+	t.Parallel()
+	kills(t, 80, 6)
+}
 
 // kills uploads n images during the given number of rounds, in each of which one
 // process is killed and started again.

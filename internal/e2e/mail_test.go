@@ -49,6 +49,7 @@ var confirmLink = regexp.MustCompile(`http://\S+Action=ConfirmSubscription\S+`)
 // person does, and finds the mails about an upload and its completion in the inbox
 // and, as real mail, on a real SMTP server.
 func TestMail(t *testing.T) {
+	t.Parallel()
 	post := newPostOffice(t)
 	s := newSystem(t)
 	s.startUp("--smtp", post.addr, "--email", "ann@example.com")

@@ -14,6 +14,7 @@ import (
 // TestOtherEndpoint runs the tiers against an endpoint that is not ours, so that they
 // do not grow to fit it alone.
 func TestOtherEndpoint(t *testing.T) {
+	t.Parallel()
 	awstest.Each(t, func(t *testing.T, endpoint string) {
 		s := newSystem(t)
 		s.at(endpoint)

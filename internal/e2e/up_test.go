@@ -45,6 +45,7 @@ func writeFile(t *testing.T, name string, b []byte) string {
 
 // TestUp is a newcomer's first hour: start, upload, look, stop, start again.
 func TestUp(t *testing.T) {
+	t.Parallel()
 	s := newSystem(t)
 	up := s.startUp()
 	for _, want := range []string{s.web(), s.console(), "Ctrl-C"} {
@@ -93,6 +94,7 @@ func TestUp(t *testing.T) {
 // TestCommandsFindTheLocalEndpoint: with no AWS environment at all, the endpoint on
 // this machine is meant, and said.
 func TestCommandsFindTheLocalEndpoint(t *testing.T) {
+	t.Parallel()
 	s := newSystem(t)
 	s.startEndpoint()
 	env := cleanEnv("TINTYPE_ENDPOINT_ADDR=" + s.endpointAddr)
@@ -106,6 +108,7 @@ func TestCommandsFindTheLocalEndpoint(t *testing.T) {
 }
 
 func TestStartupRefusals(t *testing.T) {
+	t.Parallel()
 	s := newSystem(t)
 	s.startUp()
 	taken, err := net.Listen("tcp", "127.0.0.1:0")
