@@ -109,6 +109,7 @@ func (e *Engine) Process(ctx context.Context, src []byte, job *recipe.Job) (*Pic
 	defer e.busy.Done()
 
 	p, err := e.process(ctx, src, job)
+	vips.Trim()
 	if err != nil {
 		if cause := context.Cause(ctx); cause != nil {
 			return nil, fmt.Errorf("process image: %w", cause)

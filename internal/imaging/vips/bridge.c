@@ -14,6 +14,16 @@ void tt_limit_arenas(void) {
 #endif
 }
 
+void tt_trim(size_t keep) {
+#ifdef __GLIBC__
+#if __GLIBC_PREREQ(2, 33)
+	if (mallinfo2().fordblks <= keep)
+		return;
+#endif
+	malloc_trim(0);
+#endif
+}
+
 // --- loaders ---
 
 typedef struct {

@@ -28,6 +28,11 @@ typedef struct {
 // threads start to decode.
 void tt_limit_arenas(void);
 
+// tt_trim gives the memory that was freed back to the system where it is more than keep
+// bytes (glibc before 2.33: always). glibc raises its threshold for separate mappings with
+// the buffers it sees freed, up to 32 MB, and keeps what lies below it for good.
+void tt_trim(size_t keep);
+
 // tt_block_loaders forbids every loader that libvips counts as untrusted, and all
 // others that are not in the list, by class name, which ends in NULL. Returns 0 when
 // it has verified that they are forbidden and that the listed ones are not; where

@@ -71,6 +71,13 @@ func startup(threads int, logger *slog.Logger) (err error) {
 	return checkBridge()
 }
 
+// keepFree is how much freed memory may stay with the process, bytes: enough that a run
+// of photographs does not fetch its pages anew for each.
+const keepFree = 128 << 20
+
+// Trim gives back what large images have left behind. Call it after each image.
+func Trim() { C.tt_trim(keepFree) }
+
 // slogLevel: what libvips warns of is nearly always a damaged image, which is no
 // operator's concern.
 func slogLevel(l vips.LogLevel) slog.Level {
