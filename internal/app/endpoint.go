@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"os"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/credentials"
@@ -25,6 +26,9 @@ func openEndpoint(cfg config.Config, log *slog.Logger) (*localaws.Server, error)
 	if err != nil {
 		api.Close()
 		return nil, err
+	}
+	if !isLoopback("http://"+cfg.Endpoint.Addr) && cfg.Endpoint.SecretKey == config.Default().Endpoint.SecretKey {
+		log.Warn("the endpoint is open to other machines with a secret that everybody knows: set --secret-key", "address", cfg.Endpoint.Addr)
 	}
 	srv, err := localaws.Open(localaws.Options{
 		Data: cfg.Endpoint.Data, API: api, Console: console, Region: cfg.Endpoint.Region,
@@ -104,8 +108,8 @@ func welcome(cfg config.Config, out IO, url string) {
   S3, SNS and SQS    %s  (region %s, access key %s)
   data               %s
 
-Try:   tintype upload photo.jpg --tint '#ff8800' --wait
+Try:   %s upload photo.jpg --tint '#ff8800' --wait
 Stop:  Ctrl-C
 
-`, cfg.Web.Addr, cfg.Endpoint.ConsoleAddr, url, cfg.Endpoint.Region, cfg.Endpoint.AccessKey, cfg.Endpoint.Data)
+`, cfg.Web.Addr, cfg.Endpoint.ConsoleAddr, url, cfg.Endpoint.Region, cfg.Endpoint.AccessKey, cfg.Endpoint.Data, os.Args[0])
 }

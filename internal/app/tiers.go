@@ -52,6 +52,9 @@ func Worker(ctx context.Context, cfg config.Config, out IO) error {
 func webTier(cfg config.Config, c aws.Config, ln net.Listener, log *slog.Logger) service {
 	return service{name: "web tier", run: func(ctx context.Context) error {
 		defer ln.Close()
+		if !isLoopback("http://" + ln.Addr().String()) {
+			log.Warn("the web tier is open to other machines and asks nobody who they are: put a proxy that does in front of it", "address", ln.Addr().String())
+		}
 		d, err := openDeployment(cfg, c)
 		if err != nil {
 			return err
