@@ -20,6 +20,7 @@ up: build ## bring what is missing, build, and run everything on this machine (A
 	@$(BIN) up $(ARGS)
 
 build: deps ## build bin/tintype
+	@test -e $(BIN) || echo "tintype: building $(BIN); the first time takes some minutes" >&2
 	@$(GO) build -ldflags '$(LDFLAGS)' -o $(BIN) ./cmd/tintype
 
 deps: # libvips and what cgo needs
