@@ -56,6 +56,8 @@ func Open(t testing.TB, base string) *Browser {
 		chromedp.ExecPath(binary), chromedp.NoSandbox, chromedp.DisableGPU, chromedp.NoFirstRun,
 		chromedp.Flag("disable-quic", true), chromedp.Flag("disable-background-networking", true),
 		chromedp.Flag("disable-dev-shm-usage", true), chromedp.WindowSize(1280, 900),
+		// File names are bytes that the browser reads by the locale; tests have names beyond ASCII.
+		chromedp.Env("LC_ALL=C.UTF-8"),
 	)
 	ctx, stop := chromedp.NewExecAllocator(context.Background(), opts...)
 	ctx, stopTab := chromedp.NewContext(ctx)

@@ -72,10 +72,12 @@ function stage(chosen) {
   show();
 }
 
-input.addEventListener('change', () => {
+function take() {
   stage([...input.files]);
   input.value = ''; // so that the same file can be chosen again
-});
+}
+input.addEventListener('change', take);
+if (input.files.length > 0) take(); // chosen before this ran, or kept through a reload
 
 // Files may be dropped anywhere: missing the zone by a little must not leave the page.
 const carriesFiles = (e) => e.dataTransfer && [...e.dataTransfer.types].includes('Files');
