@@ -45,15 +45,12 @@ func kills(t *testing.T, n, rounds int) {
 	var mu sync.Mutex
 	acknowledged := map[string]int{} // id: width of the original
 	var refused, sent atomic.Int64
-	ctx, stop := context.WithCancel(context.Background())
 	var wg sync.WaitGroup
+	count := func() int { mu.Lock(); defer mu.Unlock(); return len(acknowledged) }
 	for range 3 {
 		wg.Go(func() {
-			for ctx.Err() == nil {
+			for t.Context().Err() == nil && count() < n {
 				i := int(sent.Add(1))
-				if i > n {
-					return
-				}
 				width := 100 + i%400
 				body := testimages.JPEG(width, 80)
 				id := ""
@@ -73,8 +70,7 @@ func kills(t *testing.T, n, rounds int) {
 					}
 				}
 				if id == "" {
-					refused.Add(1)
-					sent.Add(-1) // another takes its place, so that n are acknowledged
+					refused.Add(1) // another takes its place
 					continue
 				}
 				mu.Lock()
@@ -83,7 +79,6 @@ func kills(t *testing.T, n, rounds int) {
 			}
 		})
 	}
-	count := func() int { mu.Lock(); defer mu.Unlock(); return len(acknowledged) }
 	for round := range rounds {
 		// Kill in the middle of things: after some further uploads, not after some time.
 		target := min(n, (round+1)*n/(rounds+1))
@@ -101,7 +96,6 @@ func kills(t *testing.T, n, rounds int) {
 		running[victim] = tiers[victim]()
 	}
 	wg.Wait()
-	stop()
 	t.Logf("%d uploads acknowledged, %d refused or cut off", count(), refused.Load())
 
 	for id, width := range acknowledged {
