@@ -44,6 +44,9 @@ var ErrReported = errors.New("failed")
 func Explain(err error) (text, hint string) {
 	text = err.Error()
 	hint = fault.HintOf(err)
+	if hint == "" && fault.CodeOf(err) == fault.CodeUnavailable {
+		hint = "see whether the endpoint is running, and check AWS_ENDPOINT_URL or --endpoint-url, the region and the credentials"
+	}
 	// The SDK's errors end in a chain of wrappers; the first lines suffice.
 	if lines := strings.SplitN(text, "\n", 4); len(lines) == 4 {
 		text = strings.Join(lines[:3], "\n")

@@ -130,19 +130,20 @@ func TestStartupRefusals(t *testing.T) {
 		code int
 		want []string
 	}{
-		"web port taken":       {addrs(t.TempDir(), "--web-addr", taken.Addr().String()), 1, []string{taken.Addr().String(), "already in use", "--web-addr"}},
-		"endpoint port taken":  {addrs(t.TempDir(), "--endpoint-addr", taken.Addr().String()), 1, []string{"already in use", "--endpoint-addr"}},
-		"console port taken":   {addrs(t.TempDir(), "--console-addr", taken.Addr().String()), 1, []string{"already in use", "--console-addr"}},
-		"app port taken":       {addrs(t.TempDir(), "--app-addr", taken.Addr().String()), 1, []string{"already in use", "--app-addr"}},
-		"data is a file":       {addrs(notDir), 1, []string{notDir, "--data"}},
-		"data below a file":    {addrs(filepath.Join(notDir, "x")), 1, []string{notDir, "--data"}},
-		"data is in use":       {addrs(s.data), 1, []string{s.data, "another process", "--data"}},
-		"no such command":      {[]string{"upp"}, 2, []string{"upp", "help"}},
-		"no such flag":         {[]string{"up", "--colour", "red"}, 2, []string{"--colour", "up --help"}},
-		"one bucket":           {addrs(t.TempDir(), "--results-bucket", "tintype-uploads"), 2, []string{"two buckets"}},
-		"upload without file":  {[]string{"upload"}, 2, []string{"at least one file"}},
-		"status without id":    {[]string{"status"}, 2, []string{"id"}},
-		"mode not in this one": {addrs(t.TempDir(), "--mode", "both"), 2, []string{"--mode", "decoupled"}},
+		"web port taken":         {addrs(t.TempDir(), "--web-addr", taken.Addr().String()), 1, []string{taken.Addr().String(), "already in use", "--web-addr"}},
+		"endpoint port taken":    {addrs(t.TempDir(), "--endpoint-addr", taken.Addr().String()), 1, []string{"already in use", "--endpoint-addr"}},
+		"console port taken":     {addrs(t.TempDir(), "--console-addr", taken.Addr().String()), 1, []string{"already in use", "--console-addr"}},
+		"app port taken":         {addrs(t.TempDir(), "--app-addr", taken.Addr().String()), 1, []string{"already in use", "--app-addr"}},
+		"data is a file":         {addrs(notDir), 1, []string{notDir, "--data"}},
+		"data below a file":      {addrs(filepath.Join(notDir, "x")), 1, []string{notDir, "--data"}},
+		"data is in use":         {addrs(s.data), 1, []string{s.data, "another process", "--data"}},
+		"no such command":        {[]string{"upp"}, 2, []string{"upp", "help"}},
+		"no such flag":           {[]string{"up", "--colour", "red"}, 2, []string{"--colour", "up --help"}},
+		"one bucket":             {addrs(t.TempDir(), "--results-bucket", "tintype-uploads"), 2, []string{"two buckets"}},
+		"upload without file":    {[]string{"upload"}, 2, []string{"at least one file"}},
+		"status without id":      {[]string{"status"}, 2, []string{"id"}},
+		"nobody at the endpoint": {[]string{"list", "--endpoint-url", "http://127.0.0.1:1"}, 1, []string{"127.0.0.1:1", "--endpoint-url"}},
+		"mode not in this one":   {addrs(t.TempDir(), "--mode", "both"), 2, []string{"--mode", "decoupled"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, errs, code := tintype(t, cleanEnv(), tc.args...)
