@@ -19,32 +19,39 @@ import (
 
 // Web runs one web tier until ctx ends.
 func Web(ctx context.Context, cfg config.Config, out IO) error {
-	log := logger(cfg, out.Err)
-	c, err := loadAWS(ctx, cfg, log)
-	if err != nil {
-		return err
-	}
-	ln, err := listen(cfg.Web.Addr, "web tier", "web-addr")
-	if err != nil {
-		return err
-	}
-	fmt.Fprintf(out.Out, "The web tier is at http://%s. Ctrl-C stops it.\n", ln.Addr())
-	return runAll(ctx, log, webTier(cfg, c, ln, log))
+	return runTier(ctx, cfg, out, tier{
+		addr: cfg.Web.Addr, name: "web tier", flag: "web-addr", make: webTier,
+		welcome: "The web tier is at http://%s. Ctrl-C stops it.\n",
+	})
 }
 
 // Worker runs one app tier until ctx ends.
 func Worker(ctx context.Context, cfg config.Config, out IO) error {
+	return runTier(ctx, cfg, out, tier{
+		addr: cfg.App.Addr, name: "app tier", flag: "app-addr", make: appTier,
+		welcome: "The app tier works off queue " + cfg.Names.Queue + "; health and metrics are at http://%s. Ctrl-C stops it.\n",
+	})
+}
+
+// tier is one tier as a command of its own.
+type tier struct {
+	addr, name, flag string
+	welcome          string // with a verb for the address
+	make             func(config.Config, aws.Config, net.Listener, *slog.Logger) service
+}
+
+func runTier(ctx context.Context, cfg config.Config, out IO, t tier) error {
 	log := logger(cfg, out.Err)
 	c, err := loadAWS(ctx, cfg, log)
 	if err != nil {
 		return err
 	}
-	ln, err := listen(cfg.App.Addr, "app tier", "app-addr")
+	ln, err := listen(t.addr, t.name, t.flag)
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(out.Out, "The app tier works off queue %s; health and metrics are at http://%s. Ctrl-C stops it.\n", cfg.Names.Queue, ln.Addr())
-	return runAll(ctx, log, appTier(cfg, c, ln, log))
+	fmt.Fprintf(out.Out, t.welcome, ln.Addr())
+	return runAll(ctx, log, t.make(cfg, c, ln, log))
 }
 
 // webTier is the web tier as a service. It waits for the endpoint if that does not
