@@ -125,6 +125,15 @@ func TestBadInput(t *testing.T) {
 		if m := s.finished(answer["id"].(string)); m.Status != recipe.Done {
 			t.Errorf("the image after the junk: %+v", m.Error)
 		}
+		// It ends where an operator sees it, and the queue is empty.
+		within(t, 2*patience, "the junk in the dead-letter queue", func() error {
+			waiting, _, err := s.depth("ImageApp-dlq")
+			if err == nil && waiting != 5 {
+				err = fmt.Errorf("%d messages", waiting)
+			}
+			return err
+		})
+		s.drained("ImageApp")
 	})
 	if !app.alive() {
 		t.Fatal("the process died")
@@ -175,7 +184,26 @@ func TestHardKeys(t *testing.T) {
 			}
 		}
 	}
-	if got := fmt.Sprint(len(seen)); got != fmt.Sprint(len(keys)) {
-		t.Errorf("%s ids for %d keys", got, len(keys))
+	// The list, paged, has each of them once.
+	listed := map[string]int{}
+	for next := ""; ; {
+		var page struct {
+			Images []document
+			Next   string
+		}
+		if err := getJSON(s.web()+"/api/images?limit=7&cursor="+next, &page); err != nil {
+			t.Fatal(err)
+		}
+		for _, d := range page.Images {
+			listed[d.Key]++
+		}
+		if next = page.Next; next == "" {
+			break
+		}
+	}
+	for _, k := range keys {
+		if listed[k] != 1 {
+			t.Errorf("%.40q is listed %d times", k, listed[k])
+		}
 	}
 }

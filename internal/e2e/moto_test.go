@@ -3,6 +3,7 @@ package e2e
 import (
 	"fmt"
 	"net/http"
+	"strings"
 	"testing"
 
 	"github.com/tintype/tintype/internal/awstest"
@@ -46,5 +47,16 @@ func TestOtherEndpoint(t *testing.T) {
 			eventually(t, name+": the browser hears of it", func() error { return events.heard(id, "done") })
 		}
 		s.drained("ImageApp")
+
+		// The commands too know nothing of which endpoint is there.
+		out, errs, exit := tintype(t, s.env, "upload", writeFile(t, "cli.jpg", photo), "--tint", "#22aa88", "--wait", "--json")
+		docs := decodeLines(t, out)
+		if exit != 0 || len(docs) != 1 || docs[0].Status != "done" {
+			t.Fatalf("upload: exit %d\n%s%s", exit, out, errs)
+		}
+		out, errs, exit = tintype(t, s.env, "status", docs[0].ID, ids["put"])
+		if exit != 0 || strings.Count(out, " done ") != 2 || !strings.Contains(out, "from/outside 1+1.jpg") {
+			t.Errorf("status: exit %d\n%s%s", exit, out, errs)
+		}
 	})
 }

@@ -139,6 +139,9 @@ func parse(body []byte, envelope bool) (Parsed, error) {
 			return Parsed{}, fmt.Errorf("record %d comes from %s, not from S3", i+1, quote([]byte(r.EventSource)))
 		}
 		name := strings.TrimPrefix(r.EventName, "s3:")
+		if kind, _, ok := strings.Cut(name, ":"); !ok || kind == "" {
+			return Parsed{}, fmt.Errorf("record %d names no event: %s", i+1, quote([]byte(r.EventName)))
+		}
 		if !strings.HasPrefix(name, "ObjectCreated:") {
 			p.Names = append(p.Names, name)
 			continue

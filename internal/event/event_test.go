@@ -87,6 +87,8 @@ func TestParseJunk(t *testing.T) {
 		{"an envelope around an envelope", envelope(envelope(s3Event)), "within it"},
 		{"an envelope without text", `{"Type":"Notification","Message":{}}`, "holds no text"},
 		{"a key that cannot be decoded", records(rec("ObjectCreated:Put", "a%zz")), "not form-encoded"},
+		{"no event name", `{"Records":[{"eventSource":"aws:s3"}]}`, "record 1 names no event"},
+		{"half an event name", records(rec("ObjectCreated", "k")), "record 1 names no event"},
 		{"no key", records(rec("ObjectCreated:Put", "")), "a key of 0 bytes"},
 		{"too long a key", records(rec("ObjectCreated:Put", strings.Repeat("k", 1025))), "a key of 1025 bytes"},
 		{"no bucket", strings.Replace(s3Event, `"name":"tintype-uploads"`, `"name":""`, 1), "names no bucket"},
