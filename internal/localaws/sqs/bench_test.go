@@ -3,6 +3,8 @@ package sqs
 import (
 	"context"
 	"fmt"
+	"os"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -18,8 +20,13 @@ import (
 // BenchmarkSendReceiveDelete measures whole lives of messages (sent, received and
 // deleted in batches of ten by eight clients) beside a backlog that stays as large as
 // it is, through the service's own methods: store and queue without HTTP and SDK.
+// TINTYPE_BENCH_BACKLOG adds one backlog to the two, such as 1000000.
 func BenchmarkSendReceiveDelete(b *testing.B) {
-	for _, backlog := range []int{1_000, 100_000} {
+	backlogs := []int{1_000, 100_000}
+	if n, err := strconv.Atoi(os.Getenv("TINTYPE_BENCH_BACKLOG")); err == nil {
+		backlogs = append(backlogs, n)
+	}
+	for _, backlog := range backlogs {
 		b.Run(fmt.Sprint("backlog=", backlog), func(b *testing.B) { benchmark(b, backlog) })
 	}
 }
