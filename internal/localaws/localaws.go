@@ -107,7 +107,7 @@ func Open(opts Options) (*Server, error) {
 
 func (s *Server) open() (err error) {
 	o := s.opts
-	if s.db, err = db.Open(o.Data, db.Options{Schemas: []string{sqs.Schema, sns.Schema, mail.Schema, s3.Schema}}); err != nil {
+	if s.db, err = db.Open(o.Data, db.Options{Schemas: []db.Schema{sqs.Schema, sns.Schema, mail.Schema, s3.Schema}}); err != nil {
 		return err
 	}
 	if s.mail, err = mail.New(s.db, mail.Options{From: o.MailFrom, SMTPAddr: o.SMTPAddr, SMTPUser: o.SMTPUser, SMTPPassword: o.SMTPPassword, Logger: s.log}); err != nil {

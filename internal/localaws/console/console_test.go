@@ -62,7 +62,7 @@ type fixture struct {
 // start serves a console of a store with a topic, its subscriptions and their mails.
 func start(t *testing.T) *fixture {
 	t.Helper()
-	d, err := db.Open(t.TempDir(), db.Options{Schemas: []string{sns.Schema, mail.Schema}})
+	d, err := db.Open(t.TempDir(), db.Options{Schemas: []db.Schema{sns.Schema, mail.Schema}})
 	if err != nil {
 		t.Fatal(err)
 	}

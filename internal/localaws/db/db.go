@@ -48,9 +48,7 @@ type request struct {
 
 // Options configure Open.
 type Options struct {
-	// Schemas are executed in order at every start; each must be idempotent
-	// (CREATE … IF NOT EXISTS).
-	Schemas []string
+	Schemas []Schema // brought up to date in this order
 }
 
 // Open opens or creates the store in dir (file endpoint.db) and starts its writer.
@@ -226,7 +224,7 @@ type writer struct {
 	stmts map[string]*sql.Stmt
 }
 
-func openWriter(path string, schemas []string) (*writer, error) {
+func openWriter(path string, schemas []Schema) (*writer, error) {
 	db, err := sql.Open("sqlite", dsn(path))
 	if err != nil {
 		return nil, err
@@ -237,11 +235,8 @@ func openWriter(path string, schemas []string) (*writer, error) {
 		return nil, errors.Join(err, db.Close())
 	}
 	w := &writer{db: db, conn: conn, stmts: map[string]*sql.Stmt{}}
-	for i, s := range schemas {
-		if _, err := conn.ExecContext(context.Background(), s); err != nil {
-			w.close()
-			return nil, fmt.Errorf("schema %d: %w", i, err)
-		}
+	if err := w.migrate(schemas); err != nil {
+		return nil, errors.Join(err, w.close())
 	}
 	return w, nil
 }

@@ -13,7 +13,7 @@ const schema = `CREATE TABLE IF NOT EXISTS t (k TEXT PRIMARY KEY, v INTEGER NOT 
 
 func open(t *testing.T, dir string) *DB {
 	t.Helper()
-	d, err := Open(dir, Options{Schemas: []string{schema}})
+	d, err := Open(dir, Options{Schemas: []Schema{{Name: "test", Steps: []string{schema}}}})
 	if err != nil {
 		t.Fatal(err)
 	}

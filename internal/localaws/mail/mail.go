@@ -24,7 +24,9 @@ import (
 )
 
 // Schema is the package's part of the store.
-const Schema = `
+var Schema = db.Schema{Name: "mail", Steps: []string{baseTables}}
+
+const baseTables = `
 CREATE TABLE IF NOT EXISTS mail_inbox (
 	id INTEGER PRIMARY KEY AUTOINCREMENT,
 	time INTEGER NOT NULL,            -- unix ms

@@ -85,7 +85,7 @@ func (s *session) Logout() error { return nil }
 
 func open(t *testing.T, dir string, opts Options) (*Service, *db.DB) {
 	t.Helper()
-	d, err := db.Open(dir, db.Options{Schemas: []string{Schema}})
+	d, err := db.Open(dir, db.Options{Schemas: []db.Schema{Schema}})
 	if err != nil {
 		t.Fatal(err)
 	}

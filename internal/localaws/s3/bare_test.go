@@ -17,7 +17,7 @@ type bare struct {
 
 func newBare(tb testing.TB, dir string) *bare {
 	tb.Helper()
-	d, err := db.Open(dir, db.Options{Schemas: []string{Schema, recorderSchema}})
+	d, err := db.Open(dir, db.Options{Schemas: []db.Schema{Schema, recorderSchema}})
 	if err != nil {
 		tb.Fatal(err)
 	}

@@ -34,7 +34,7 @@ func child(dir string) {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
-	d, err := db.Open(dir, db.Options{Schemas: []string{Schema, recorderSchema}})
+	d, err := db.Open(dir, db.Options{Schemas: []db.Schema{Schema, recorderSchema}})
 	if err != nil {
 		fail(err)
 	}

@@ -45,7 +45,9 @@ type recorder struct {
 	fail   error            // answer of NotifyTx
 }
 
-const recorderSchema = `CREATE TABLE IF NOT EXISTS test_events (
+var recorderSchema = db.Schema{Name: "recorder", Steps: []string{recorderTable}}
+
+const recorderTable = `CREATE TABLE IF NOT EXISTS test_events (
 	n INTEGER PRIMARY KEY AUTOINCREMENT, target TEXT NOT NULL, bucket TEXT NOT NULL, subject TEXT NOT NULL, body TEXT NOT NULL) STRICT;`
 
 func (r *recorder) Check(_ context.Context, target, _ string) error {
@@ -88,7 +90,7 @@ func startIn(t *testing.T, dir string) *env {
 	t.Helper()
 	e := &env{t: t, dir: dir, notifier: &recorder{refuse: map[string]error{}}, log: &bytes.Buffer{}}
 	var err error
-	if e.db, err = db.Open(dir, db.Options{Schemas: []string{Schema, recorderSchema}}); err != nil {
+	if e.db, err = db.Open(dir, db.Options{Schemas: []db.Schema{Schema, recorderSchema}}); err != nil {
 		t.Fatal(err)
 	}
 	logger := slog.New(slog.NewTextHandler(&lockedWriter{w: e.log}, nil))

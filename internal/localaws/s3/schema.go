@@ -1,12 +1,16 @@
 package s3
 
+import "github.com/tintype/tintype/internal/localaws/db"
+
 // Schema creates the service's tables; pass it to db.Open. Times are Unix
 // milliseconds. Keys are blobs, so that SQLite compares them byte by byte: S3 lists
 // keys in the order of their UTF-8 bytes.
 //
 // The bytes of an object or part are in s3_inline (column inline), in the blob file
 // named by column blob, or, where both are NULL, none.
-const Schema = `
+var Schema = db.Schema{Name: "s3", Steps: []string{baseTables}}
+
+const baseTables = `
 CREATE TABLE IF NOT EXISTS s3_buckets (
 	id           INTEGER PRIMARY KEY AUTOINCREMENT,
 	name         TEXT NOT NULL UNIQUE,

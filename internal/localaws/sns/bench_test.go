@@ -9,7 +9,7 @@ import (
 
 // BenchmarkSign is what the signature of one envelope costs.
 func BenchmarkSign(b *testing.B) {
-	d, err := db.Open(b.TempDir(), db.Options{Schemas: []string{Schema}})
+	d, err := db.Open(b.TempDir(), db.Options{Schemas: []db.Schema{Schema}})
 	if err != nil {
 		b.Fatal(err)
 	}

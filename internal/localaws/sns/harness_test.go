@@ -67,7 +67,7 @@ func (q queues) EnqueueTx(tx *db.Tx, arn string, m QueueMessage) error {
 func start(t *testing.T, dir string, adjust ...func(*Options)) *endpoint {
 	t.Helper()
 	e := &endpoint{t: t, log: &logBuffer{}}
-	d, err := db.Open(dir, db.Options{Schemas: []string{Schema, sqs.Schema, mail.Schema}})
+	d, err := db.Open(dir, db.Options{Schemas: []db.Schema{Schema, sqs.Schema, mail.Schema}})
 	if err != nil {
 		t.Fatal(err)
 	}

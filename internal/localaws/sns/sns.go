@@ -30,7 +30,9 @@ import (
 )
 
 // Schema is the package's part of the store. Times are unix milliseconds.
-const Schema = `
+var Schema = db.Schema{Name: "sns", Steps: []string{baseTables}}
+
+const baseTables = `
 CREATE TABLE IF NOT EXISTS sns_topics (
 	arn TEXT PRIMARY KEY,
 	attributes TEXT NOT NULL,               -- JSON object of what was set

@@ -40,7 +40,7 @@ func TestMain(m *testing.M) {
 // serveChild serves the store in dir until the process is killed, after printing its
 // address.
 func serveChild(dir string) error {
-	d, err := db.Open(dir, db.Options{Schemas: []string{Schema}})
+	d, err := db.Open(dir, db.Options{Schemas: []db.Schema{Schema}})
 	if err != nil {
 		return err
 	}

@@ -25,7 +25,7 @@ const account = "000000000000"
 // open starts the service on the store in dir.
 func open(t testing.TB, dir string, opts Options) (*Service, *db.DB) {
 	t.Helper()
-	d, err := db.Open(dir, db.Options{Schemas: []string{Schema}})
+	d, err := db.Open(dir, db.Options{Schemas: []db.Schema{Schema}})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,6 +1,8 @@
 package sqs
 
-// Schema creates the tables; it is idempotent. Times of messages are Unix
+import "github.com/tintype/tintype/internal/localaws/db"
+
+// Schema is the tables. Times of messages are Unix
 // milliseconds, those of queues Unix seconds, as SQS reports them.
 //
 // sqs_messages is narrow, so that receiving (which rewrites a row) costs the same for
@@ -11,7 +13,9 @@ package sqs
 // total counts a spool's messages, so that nothing ever scans to count them: what is
 // in flight or delayed is counted by index ranges beyond now, the rest is the
 // difference.
-const Schema = `
+var Schema = db.Schema{Name: "sqs", Steps: []string{baseTables}}
+
+const baseTables = `
 CREATE TABLE IF NOT EXISTS sqs_meta (
 	name  TEXT PRIMARY KEY,
 	value BLOB NOT NULL
