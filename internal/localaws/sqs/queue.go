@@ -25,6 +25,7 @@ type queue struct {
 	// inFlight is at least the number of messages in flight: ends of visibility are
 	// not deducted until it reaches the limit and is counted anew.
 	inFlight atomic.Int64
+	traffic  traffic // for the console
 }
 
 // settings are a queue's attributes as the operations use them. They are not changed

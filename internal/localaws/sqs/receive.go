@@ -186,6 +186,7 @@ func (s *Service) take(ctx context.Context, q *queue, want int, visibility time.
 		}
 		tx.OnCommit(func() {
 			q.inFlight.Add(int64(len(got)))
+			q.traffic.received.add(now, len(got))
 			switch {
 			case !drained:
 				q.gate.wake(1) // there may be more
@@ -294,6 +295,8 @@ func (s *Service) bounce(tx *db.Tx, q, dlq *queue, spool, now int64, dead []rece
 		for _, m := range dead {
 			s.log.Warn("message moved to dead-letter queue", "queue", q.name, "dlq", dlq.name, "message", m.uuid, "receives", m.receives)
 		}
+		q.traffic.out.add(now, len(dead))
+		dlq.traffic.in.add(now, len(dead))
 		dlq.gate.wake(len(dead))
 	})
 	return nil

@@ -165,6 +165,7 @@ func (s *Service) insert(tx *db.Tx, q *queue, out []*outgoing) error {
 		return err
 	}
 	tx.OnCommit(func() {
+		q.traffic.in.add(now, len(out))
 		if visible > 0 {
 			q.gate.wake(visible)
 		}

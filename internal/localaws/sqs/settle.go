@@ -55,9 +55,12 @@ func (s *Service) deleteMessageBatch(ctx context.Context, _ *wire.Request, in *s
 // caller that did not hear the first answer asks again.
 func (s *Service) deleteAll(ctx context.Context, q *queue, ids []int64) error {
 	return s.db.Update(ctx, func(tx *db.Tx) error {
-		_, inFlight, err := s.remove(tx, q.spool.Load(), ids)
+		n, inFlight, err := s.remove(tx, q.spool.Load(), ids)
 		if err == nil {
-			tx.OnCommit(func() { q.inFlight.Add(-int64(inFlight)) })
+			tx.OnCommit(func() {
+				q.inFlight.Add(-int64(inFlight))
+				q.traffic.out.add(time.Now().UnixMilli(), n)
+			})
 		}
 		return err
 	})
