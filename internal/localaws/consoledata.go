@@ -46,13 +46,13 @@ func (q consoleQueues) ConsoleQueues(ctx context.Context) ([]console.Queue, erro
 	}
 	out := make([]console.Queue, len(list))
 	for i, v := range list {
-		out[i] = console.Queue(v)
+		out[i] = console.Queue{Name: v.Name, ARN: v.ARN, Attributes: v.Attributes, Visible: v.Visible, InFlight: v.InFlight, Delayed: v.Delayed}
 	}
 	return out, nil
 }
 
 func (q consoleQueues) ConsoleMessages(ctx context.Context, queue string, limit int) ([]console.Message, error) {
-	list, err := q.sqs.Peek(ctx, queue, limit)
+	list, err := q.sqs.Peek(ctx, queue, sqs.PeekQuery{Limit: limit})
 	var refused *wire.Error
 	if errors.As(err, &refused) {
 		return nil, fmt.Errorf("queue %s: %w", queue, console.ErrNotFound)
@@ -62,7 +62,7 @@ func (q consoleQueues) ConsoleMessages(ctx context.Context, queue string, limit 
 	}
 	out := make([]console.Message, len(list))
 	for i, v := range list {
-		out[i] = console.Message(v)
+		out[i] = console.Message{ID: v.ID, Sent: v.Sent, Visible: v.Visible, Receives: v.Receives, Delayed: v.Delayed, Attributes: v.Attributes, Body: v.Body}
 	}
 	return out, nil
 }

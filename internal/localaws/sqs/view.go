@@ -3,7 +3,9 @@ package sqs
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
+	"maps"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -13,18 +15,57 @@ import (
 type QueueView struct {
 	Name, ARN                  string
 	Attributes                 map[string]string // set ones and defaults, without the counts
-	Visible, InFlight, Delayed int64             // messages, at this moment; they do not overlap
+	Tags                       map[string]string
+	Created, Modified          time.Time
+	Visible, InFlight, Delayed int64     // messages, at this moment; they do not overlap
+	Oldest                     time.Time // when the oldest message was sent; zero: there is none
+	Receivers                  int       // long polls waiting for a message
+	In, Received, Out          TrafficView
+}
+
+// TrafficView is what passed since the endpoint started.
+type TrafficView struct {
+	PerSecond []int64 // of the last TrafficSeconds whole seconds, oldest first
+	Total     int64
 }
 
 // MessageView is a message as the console shows it.
 type MessageView struct {
+	Seq        int64 // of this endpoint: greater for later messages
 	ID         string
 	Sent       time.Time
+	First      time.Time // first receive; zero: none yet
 	Visible    time.Time // when it can be received; past: now
-	Receives   int
-	Delayed    bool // hidden since it was sent, not by a receive
+	Receives   int       // from this queue
+	Earlier    int       // from queues it was in before
+	Delayed    bool      // hidden since it was sent, not by a receive
 	Attributes map[string]string
-	Body       string
+	Sender     string
+	Group      string // MessageGroupId; may be empty
+	Source     string // ARN of the queue it was moved here from; may be empty
+	Trace      string // AWSTraceHeader; may be empty
+	Body       string // cut where asked for
+	Size       int64  // of the whole body, bytes
+}
+
+// PeekOrder is the order of messages in Peek.
+type PeekOrder int
+
+// The orders of Peek.
+const (
+	OldestFirst  PeekOrder = iota
+	NewestFirst            // latest sent first
+	HiddenByTime           // those in flight or delayed, by when they can be received
+)
+
+// PeekQuery says which messages of a queue Peek returns.
+type PeekQuery struct {
+	Order PeekOrder
+	// After is the last message of the page before: its Seq, and with HiddenByTime also
+	// its Visible in Unix milliseconds. Zero: from the start.
+	After, AfterVisible int64
+	Limit               int
+	MaxBody             int // bytes of a body that are read at most, roughly; 0: all
 }
 
 // Exists tells whether there is a queue of that ARN.
@@ -34,62 +75,145 @@ func (s *Service) Exists(queueARN string) bool { return s.byARN(queueARN) != nil
 func (s *Service) Overview(ctx context.Context) ([]QueueView, error) {
 	var out []QueueView
 	for _, name := range s.names(func(*queue) bool { return true }) {
-		q := s.byName(name)
-		if q == nil {
+		v, err := s.View(ctx, name)
+		if isNoQueue(err) {
 			continue // deleted a moment ago
 		}
-		c, err := s.count(ctx, q)
 		if err != nil {
-			return nil, fmt.Errorf("count queue %s: %w", name, err)
-		}
-		v := QueueView{Name: name, ARN: q.arn, Attributes: map[string]string{}, Visible: c.visible, InFlight: c.inFlight, Delayed: c.delayed}
-		raw := q.cfg.Load().raw
-		for _, a := range settable() {
-			if value := attributeOr(raw, a); value != "" {
-				v.Attributes[a] = value
-			}
+			return nil, err
 		}
 		out = append(out, v)
 	}
 	return out, nil
 }
 
-// Peek returns the oldest messages of a queue, at most limit, and leaves them as they
-// are: nothing is received. A queue that does not exist is the *wire.Error
+// View returns one queue. One that does not exist is the *wire.Error
 // QueueDoesNotExist.
-func (s *Service) Peek(ctx context.Context, name string, limit int) ([]MessageView, error) {
+func (s *Service) View(ctx context.Context, name string) (QueueView, error) {
+	q := s.byName(name)
+	if q == nil {
+		return QueueView{}, errNoQueue()
+	}
+	c, err := s.count(ctx, q)
+	if err != nil {
+		return QueueView{}, fmt.Errorf("count queue %s: %w", name, err)
+	}
+	cfg := q.cfg.Load()
+	v := QueueView{
+		Name: name, ARN: q.arn, Attributes: map[string]string{}, Tags: maps.Clone(cfg.tags),
+		Created: time.Unix(q.created, 0).UTC(), Modified: time.Unix(cfg.modified, 0).UTC(),
+		Visible: c.visible, InFlight: c.inFlight, Delayed: c.delayed, Receivers: q.gate.waiting(),
+	}
+	for _, a := range settable() {
+		if value := attributeOr(cfg.raw, a); value != "" {
+			v.Attributes[a] = value
+		}
+	}
+	now := time.Now().UnixMilli()
+	v.In.PerSecond, v.In.Total = q.traffic.in.read(now)
+	v.Received.PerSecond, v.Received.Total = q.traffic.received.read(now)
+	v.Out.PerSecond, v.Out.Total = q.traffic.out.read(now)
+	var oldest int64
+	err = s.db.Read().QueryRowContext(ctx, "SELECT sent_at FROM sqs_messages WHERE spool = ? ORDER BY id LIMIT 1", q.spool.Load()).Scan(&oldest)
+	switch {
+	case err == nil:
+		v.Oldest = time.UnixMilli(oldest).UTC()
+	case !errors.Is(err, sql.ErrNoRows):
+		return v, fmt.Errorf("oldest message of %s: %w", name, err)
+	}
+	return v, nil
+}
+
+const peekColumns = `SELECT m.id, b.uuid, m.sent_at, m.first_at, m.visible_at, m.receives, b.received, m.delayed, b.attributes, b.sender, b.grp, b.source, b.trace,
+	CASE WHEN ?1 > 0 AND octet_length(b.body) > ?1 THEN substr(b.body, 1, ?1) ELSE b.body END, octet_length(b.body)
+	FROM sqs_messages m JOIN sqs_bodies b ON b.id = m.id WHERE m.spool = ?2 AND `
+
+// The queries of Peek seek where the page begins, however many messages there are.
+const (
+	peekOldest = peekColumns + `m.id > ?3 ORDER BY m.id LIMIT ?4`
+	peekNewest = peekColumns + `m.id < ?3 ORDER BY m.id DESC LIMIT ?4`
+	peekHidden = peekColumns + `(m.visible_at, m.id) > (?5, ?3) ORDER BY m.visible_at, m.id LIMIT ?4`
+	peekOne    = peekColumns + `m.id = ?3`
+)
+
+// Peek returns messages of a queue and leaves them as they are: nothing is received. A
+// queue that does not exist is the *wire.Error QueueDoesNotExist.
+func (s *Service) Peek(ctx context.Context, name string, in PeekQuery) ([]MessageView, error) {
 	q := s.byName(name)
 	if q == nil {
 		return nil, errNoQueue()
 	}
-	rows, err := s.db.Read().QueryContext(ctx, `SELECT b.uuid, m.sent_at, m.visible_at, m.receives, m.delayed, b.attributes, b.body
-		FROM sqs_messages m JOIN sqs_bodies b ON b.id = m.id WHERE m.spool = ? ORDER BY m.id LIMIT ?`, q.spool.Load(), limit)
+	args := []any{in.MaxBody, q.spool.Load(), in.After, in.Limit}
+	query := peekOldest
+	switch in.Order {
+	case NewestFirst:
+		query = peekNewest
+		if in.After == 0 {
+			args[2] = never
+		}
+	case HiddenByTime:
+		query = peekHidden
+		args = append(args, max(in.AfterVisible, time.Now().UnixMilli()))
+	}
+	return s.peek(ctx, q, query, args...)
+}
+
+// PeekMessage returns one message of a queue with its whole body; none where it is
+// not, or no longer, in that queue.
+func (s *Service) PeekMessage(ctx context.Context, name string, seq int64) (*MessageView, error) {
+	q := s.byName(name)
+	if q == nil {
+		return nil, errNoQueue()
+	}
+	list, err := s.peek(ctx, q, peekOne, 0, q.spool.Load(), seq)
+	if err != nil || len(list) == 0 {
+		return nil, err
+	}
+	return &list[0], nil
+}
+
+func (s *Service) peek(ctx context.Context, q *queue, query string, args ...any) ([]MessageView, error) {
+	rows, err := s.db.Read().QueryContext(ctx, query, args...)
 	if err != nil {
-		return nil, fmt.Errorf("look into queue %s: %w", name, err)
+		return nil, fmt.Errorf("look into queue %s: %w", q.name, err)
 	}
 	defer rows.Close()
 	var out []MessageView
 	for rows.Next() {
-		var m MessageView
-		var sent, visible int64
-		var attributes sql.NullString
-		if err := rows.Scan(&m.ID, &sent, &visible, &m.Receives, &m.Delayed, &attributes, &m.Body); err != nil {
-			return nil, fmt.Errorf("look into queue %s: %w", name, err)
-		}
-		m.Sent, m.Visible = time.UnixMilli(sent).UTC(), time.UnixMilli(visible).UTC()
-		decoded, err := decodeAttributes(attributes.String)
+		m, err := scanMessage(rows)
 		if err != nil {
-			return nil, fmt.Errorf("look into queue %s: %w", name, err)
-		}
-		m.Attributes = map[string]string{}
-		for k, v := range decoded {
-			if v.BinaryValue != nil {
-				m.Attributes[k] = fmt.Sprintf("%d bytes (%s)", len(v.BinaryValue), aws.ToString(v.DataType))
-			} else {
-				m.Attributes[k] = aws.ToString(v.StringValue)
-			}
+			return nil, fmt.Errorf("look into queue %s: %w", q.name, err)
 		}
 		out = append(out, m)
 	}
 	return out, rows.Err()
+}
+
+func scanMessage(row scanner) (m MessageView, err error) {
+	var sent, first, visible int64
+	var attributes, group, source, trace sql.NullString
+	if err := row.Scan(&m.Seq, &m.ID, &sent, &first, &visible, &m.Receives, &m.Earlier, &m.Delayed, &attributes, &m.Sender, &group, &source, &trace, &m.Body, &m.Size); err != nil {
+		return m, err
+	}
+	m.Sent, m.Visible = time.UnixMilli(sent).UTC(), time.UnixMilli(visible).UTC()
+	if first > 0 {
+		m.First = time.UnixMilli(first).UTC()
+	}
+	m.Group, m.Source, m.Trace = group.String, source.String, trace.String
+	if !attributes.Valid {
+		return m, nil
+	}
+	decoded, err := decodeAttributes(attributes.String)
+	if err != nil {
+		return m, err
+	}
+	m.Attributes = map[string]string{}
+	for k, v := range decoded {
+		if v.BinaryValue != nil {
+			m.Attributes[k] = fmt.Sprintf("%d bytes (%s)", len(v.BinaryValue), aws.ToString(v.DataType))
+		} else {
+			m.Attributes[k] = aws.ToString(v.StringValue)
+		}
+	}
+	return m, nil
 }
