@@ -47,6 +47,12 @@ type Browser struct {
 // Open starts a browser on base, the page's URL. It skips the test where there is no Chromium.
 func Open(t testing.TB, base string) *Browser {
 	t.Helper()
+	return OpenAt(t, base, "/", "#go")
+}
+
+// OpenAt is Open for any page of any server: it waits for what a CSS selector matches.
+func OpenAt(t testing.TB, base, path, selector string) *Browser {
+	t.Helper()
 	b := &Browser{t: t, base: strings.TrimSuffix(base, "/")}
 	binary := chromium()
 	if binary == "" {
@@ -76,10 +82,15 @@ func Open(t testing.TB, base string) *Browser {
 	b.do("open the page",
 		call(page.AddScriptToEvaluateOnNewDocument, page.AddScriptToEvaluateOnNewDocumentParams{Source: watch}),
 		call(cdplog.Enable, cdp.Empty{}),
-		chromedp.Navigate(b.base+"/"),
-		chromedp.WaitVisible(chromedp.CSS("#go")),
 	)
+	b.Visit(path, selector)
 	return b
+}
+
+// Visit goes to another page of the same server and waits for what a CSS selector matches.
+func (b *Browser) Visit(path, selector string) {
+	b.t.Helper()
+	b.do("open "+path, chromedp.Navigate(b.base+path), chromedp.WaitVisible(chromedp.CSS(selector)))
 }
 
 // OpenWithoutScripts is Open in a browser that runs no scripts.
