@@ -63,15 +63,31 @@ func (n notifier) Check(_ context.Context, targetARN, bucketARN string) error {
 
 // NotifyTx publishes an event in the transaction of the change it tells of.
 func (n notifier) NotifyTx(tx *db.Tx, targetARN, bucketARN, subject, body string) error {
+	return n.publishTx(tx, targetARN, bucketARN, sns.Publish{Subject: subject, Message: body, Source: n.source(bucketARN)})
+}
+
+// Prepare signs the event for a topic's subscribers.
+func (n notifier) Prepare(targetARN, bucketARN, subject, body string) func(*db.Tx) error {
+	p := sns.Publish{Subject: subject, Message: body, Source: n.source(bucketARN)}
+	if service(targetARN) == "sns" {
+		// What is wrong with it, PublishTx finds as well.
+		if ready, err := n.topics.Prepare(targetARN, p); err == nil {
+			p = ready
+		}
+	}
+	return func(tx *db.Tx) error { return n.publishTx(tx, targetARN, bucketARN, p) }
+}
+
+func (n notifier) publishTx(tx *db.Tx, targetARN, bucketARN string, p sns.Publish) error {
 	var err error
 	switch service(targetARN) {
 	case "sns":
-		err = n.topics.PublishTx(tx, targetARN, sns.Publish{Subject: subject, Message: body, Source: n.source(bucketARN)})
+		err = n.topics.PublishTx(tx, targetARN, p)
 	case "sqs":
 		if !n.queues.Allows(targetARN, s3Principal, bucketARN, n.account) {
 			return fmt.Errorf("%w: the policy of queue %s does not let S3 send", s3.ErrNoTarget, targetARN)
 		}
-		err = n.queues.EnqueueTx(tx, targetARN, sqs.Outbound{Body: body})
+		err = n.queues.EnqueueTx(tx, targetARN, sqs.Outbound{Body: p.Message})
 	default:
 		return fmt.Errorf("%w: %s is neither a topic nor a queue", s3.ErrNoTarget, targetARN)
 	}

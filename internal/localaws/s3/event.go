@@ -71,58 +71,69 @@ type (
 )
 
 // notify publishes a change to every destination of the bucket that asked for it,
-// inside the transaction that makes the change.
-func (s *Service) notify(ctx context.Context, tx *db.Tx, b bucket, c change) error {
-	if b.notification == "" {
-		return nil
-	}
-	ds, err := decodeDestinations(b.notification)
+// inside the transaction that makes the change. p is what prepare made of the same
+// change; nil where nothing was prepared.
+func (s *Service) notify(ctx context.Context, tx *db.Tx, b bucket, c change, p *prepared) error {
+	ds, err := s.destinationsOf(b)
 	if err != nil {
 		return err
 	}
-	req := requestOf(ctx)
-	var sequencer string
+	var sequence int64
 	for _, d := range ds {
 		if !d.wants("s3:"+c.event, c.key) {
 			continue
 		}
-		if sequencer == "" {
-			n, err := nextSequence(tx, c.when)
-			if err != nil {
+		if sequence == 0 {
+			var reserved int64
+			if p != nil {
+				reserved = p.sequence
+			}
+			if sequence, err = s.sequences.take(tx, b.name, c.key, c.when, reserved); err != nil {
 				return err
 			}
-			sequencer = fmt.Sprintf("%016X", n)
 		}
-		rec := eventRecord{
-			EventVersion: "2.1", EventSource: "aws:s3", AWSRegion: s.opts.Region,
-			EventTime: formatTime(c.when), EventName: c.event,
-			UserIdentity:      identity{s.principalID(req)},
-			RequestParameters: requestParameters{req.sourceIP},
-			ResponseElements:  responseElements{req.id, req.hostID},
-			S3: eventS3{
-				SchemaVersion: "1.0", ConfigurationID: d.ID,
-				Bucket: eventBucket{Name: b.name, OwnerIdentity: identity{s.opts.Account}, ARN: bucketARN(b.name)},
-				Object: eventObject{Key: formEncode(c.key), ETag: c.etag, Sequencer: sequencer},
-			},
-		}
-		if c.etag != "" {
-			rec.S3.Object.Size = &c.size
-		}
-		body, err := json.Marshal(eventDoc{Records: []eventRecord{rec}})
+		body, err := s.eventBody(requestOf(ctx), b.name, d, c, sequence)
 		if err != nil {
 			return err
 		}
-		if err := s.send(tx, d, b.name, string(body)); err != nil {
+		if err := s.send(tx, d, b.name, body, p.sender(d.Target, body)); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// send publishes to one destination. A destination that is gone loses the event, as
-// on AWS; any other failure undoes the change that the event is about.
-func (s *Service) send(tx *db.Tx, d Destination, bucketName, body string) error {
-	err := s.opts.Notifier.NotifyTx(tx, d.Target, bucketARN(bucketName), subject, body)
+// eventBody is the event as the destination gets it.
+func (s *Service) eventBody(req *request, bucketName string, d Destination, c change, sequence int64) (string, error) {
+	rec := eventRecord{
+		EventVersion: "2.1", EventSource: "aws:s3", AWSRegion: s.opts.Region,
+		EventTime: formatTime(c.when), EventName: c.event,
+		UserIdentity:      identity{s.principalID(req)},
+		RequestParameters: requestParameters{req.sourceIP},
+		ResponseElements:  responseElements{req.id, req.hostID},
+		S3: eventS3{
+			SchemaVersion: "1.0", ConfigurationID: d.ID,
+			Bucket: eventBucket{Name: bucketName, OwnerIdentity: identity{s.opts.Account}, ARN: bucketARN(bucketName)},
+			Object: eventObject{Key: formEncode(c.key), ETag: c.etag, Sequencer: fmt.Sprintf("%016X", sequence)},
+		},
+	}
+	if c.etag != "" {
+		rec.S3.Object.Size = &c.size
+	}
+	body, err := json.Marshal(eventDoc{Records: []eventRecord{rec}})
+	return string(body), err
+}
+
+// send publishes to one destination, by way of ready if that is not nil. A destination
+// that is gone loses the event, as on AWS; any other failure undoes the change that the
+// event is about.
+func (s *Service) send(tx *db.Tx, d Destination, bucketName, body string, ready func(*db.Tx) error) error {
+	var err error
+	if ready != nil {
+		err = ready(tx)
+	} else {
+		err = s.opts.Notifier.NotifyTx(tx, d.Target, bucketARN(bucketName), subject, body)
+	}
 	if errors.Is(err, ErrNoTarget) {
 		s.log.Warn("an event was dropped: its destination is gone or refuses it; repair the bucket's notification configuration",
 			"bucket", bucketName, "target", d.Target, "configuration", d.ID, "err", err)

@@ -1,6 +1,7 @@
 package s3
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net/http"
@@ -13,6 +14,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	awss3 "github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
+
+	"github.com/tintype/tintype/internal/localaws/db"
 )
 
 const (
@@ -237,32 +240,86 @@ func TestAnObjectIsNotStoredWithoutItsEvent(t *testing.T) {
 	e.get(b, "k")
 }
 
-func TestSequencersGrowUnderLoad(t *testing.T) {
-	e := start(t)
+// Of two events about one key the later committed has the greater sequencer, however
+// the requests raced; also after a restart.
+func TestSequencersOfAKeyGrowUnderLoad(t *testing.T) {
+	dir := t.TempDir()
+	e := startIn(t, dir)
 	b := e.bucket("load")
-	if err := e.configure(b, types.NotificationConfiguration{TopicConfigurations: []types.TopicConfiguration{topic("s3:ObjectCreated:*")}}); err != nil {
+	if err := e.configure(b, types.NotificationConfiguration{TopicConfigurations: []types.TopicConfiguration{topic("s3:ObjectCreated:*", "s3:ObjectRemoved:*")}}); err != nil {
 		t.Fatal(err)
 	}
-	var wg sync.WaitGroup
-	for g := range 8 {
-		wg.Go(func() {
-			for i := range 10 {
-				e.put(b, fmt.Sprint(g, "/", i), []byte("x"))
-			}
-		})
+	load := func(e *env) {
+		var wg sync.WaitGroup
+		for g := range 8 {
+			wg.Go(func() {
+				for i := range 10 {
+					e.put(b, fmt.Sprint(i%2), []byte("x"))
+					if g == 0 && i%4 == 3 {
+						if _, err := e.DeleteObject(e.ctx(), &awss3.DeleteObjectInput{Bucket: &b, Key: aws.String("0")}); err != nil {
+							t.Error(err)
+						}
+					}
+				}
+			})
+		}
+		wg.Wait()
 	}
-	wg.Wait()
-	last := ""
+	load(e)
+	if got := e.notifier.used.Load(); got == 0 {
+		t.Error("no event was prepared before its transaction")
+	}
+	e.stop()
+	e = startIn(t, dir)
+	load(e)
+	last := map[any]string{}
 	events := e.events()[1:]
 	for _, v := range events {
 		s, _ := v.object()["sequencer"].(string)
-		if s <= last {
-			t.Fatalf("sequencer %s after %s", s, last)
+		if key := v.object()["key"]; s <= last[key] {
+			t.Fatalf("key %v: sequencer %s after %s", key, s, last[key])
+		} else {
+			last[key] = s
 		}
-		last = s
 	}
-	if len(events) != 80 {
-		t.Errorf("%d events, want 80", len(events))
+	if len(events) < 160 {
+		t.Errorf("%d events, want at least 160", len(events))
+	}
+}
+
+// What was prepared is sent only if it is still true.
+func TestAPreparedEventThatWasOvertakenIsMadeAnew(t *testing.T) {
+	e := start(t)
+	b := e.bucket("overtaken")
+	if err := e.configure(b, types.NotificationConfiguration{TopicConfigurations: []types.TopicConfiguration{topic("s3:ObjectCreated:*")}}); err != nil {
+		t.Fatal(err)
+	}
+	e.put(b, "k", []byte("x")) // from now on events are prepared
+	c := change{event: eventPut, key: "k", etag: "e", when: e.svc.opts.Now()}
+	ctx := context.WithValue(e.ctx(), requestKey{}, requestOf(e.ctx())) // of one id: the event tells it
+	first := e.svc.prepare(ctx, b, c)
+	defer first.release()
+	second := e.svc.prepare(ctx, b, c)
+	defer second.release()
+	for i, p := range []*prepared{second, first} {
+		used := e.notifier.used.Load()
+		err := e.svc.update(ctx, func(tx *db.Tx) error {
+			row, err := bucketTx(tx, b)
+			if err != nil {
+				return err
+			}
+			return e.svc.notify(ctx, tx, row, c, p)
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := e.notifier.used.Load() - used; got != int64(1-i) {
+			t.Errorf("commit %d used %d prepared events, want %d", i, got, 1-i)
+		}
+	}
+	events := e.events()
+	if n := len(events); n != 4 || fmt.Sprint(events[2].object()["sequencer"]) >= fmt.Sprint(events[3].object()["sequencer"]) {
+		t.Errorf("%d events, the last two: %v, %v", n, events[2].object(), events[3].object())
 	}
 }
 

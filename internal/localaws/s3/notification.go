@@ -303,7 +303,7 @@ func (s *Service) putNotification(ctx context.Context, name string, body []byte,
 			return err
 		}
 		for _, d := range ds {
-			if err := s.send(tx, d, name, string(test)); err != nil {
+			if err := s.send(tx, d, name, string(test), nil); err != nil {
 				return err
 			}
 		}

@@ -209,15 +209,6 @@ func deleteInline(tx *db.Tx, id int64) error {
 	return err
 }
 
-// nextSequence returns a number greater than any before it, of any bucket, also
-// those of a store that was lost: it follows the clock in nanoseconds and never
-// stands still.
-func nextSequence(tx *db.Tx, now time.Time) (int64, error) {
-	var n int64
-	err := tx.QueryRow(`UPDATE s3_sequence SET last = max(last + 1, ?) WHERE id = 1 RETURNING last`, now.UnixNano()).Scan(&n)
-	return n, err
-}
-
 // checkKey refuses keys that S3 refuses. Everything else is a key, "..", empty
 // segments and all: it never becomes a path.
 func checkKey(key string) error {

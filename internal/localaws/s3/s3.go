@@ -18,6 +18,7 @@ import (
 	"fmt"
 	"log/slog"
 	"path/filepath"
+	"sync"
 	"time"
 
 	"github.com/gofiber/fiber/v3"
@@ -39,6 +40,9 @@ type Notifier interface {
 	Check(ctx context.Context, targetARN, bucketARN string) error
 	// NotifyTx publishes body inside the transaction of the change it tells of.
 	NotifyTx(tx *db.Tx, targetARN, bucketARN, subject, body string) error
+	// Prepare does beforehand what it can of NotifyTx, outside of any transaction. What
+	// it returns does the rest; it may be called once or never.
+	Prepare(targetARN, bucketARN, subject, body string) func(*db.Tx) error
 }
 
 // Options configure New.
@@ -70,6 +74,9 @@ type Service struct {
 	log   *slog.Logger
 	app   *fiber.App
 	serve fasthttp.RequestHandler
+
+	sequences sequences
+	told      sync.Map // bucket name → *destinations
 }
 
 // New opens the service on a store opened with Schema. It removes blob files that no
@@ -108,6 +115,9 @@ func New(d *db.DB, opts Options) (*Service, error) {
 	}
 	if n > 0 {
 		s.log.Info("removed the remains of interrupted uploads", "files", n)
+	}
+	if err := s.sequences.load(d); err != nil {
+		return nil, fmt.Errorf("s3: sequence of events: %w", err)
 	}
 	s.app = s.routes()
 	s.serve = s.app.Handler()

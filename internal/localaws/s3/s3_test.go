@@ -18,6 +18,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -43,6 +44,8 @@ type recorder struct {
 	mu     sync.Mutex
 	refuse map[string]error // answer of Check, by target
 	fail   error            // answer of NotifyTx
+
+	prepared, used atomic.Int64 // events made before their transaction, and sent so
 }
 
 var recorderSchema = db.Schema{Name: "recorder", Steps: []string{recorderTable}}
@@ -64,6 +67,14 @@ func (r *recorder) NotifyTx(tx *db.Tx, target, bucket, subject, body string) err
 	}
 	_, err := tx.Exec(`INSERT INTO test_events (target, bucket, subject, body) VALUES (?, ?, ?, ?)`, target, bucket, subject, body)
 	return err
+}
+
+func (r *recorder) Prepare(target, bucket, subject, body string) func(*db.Tx) error {
+	r.prepared.Add(1)
+	return func(tx *db.Tx) error {
+		r.used.Add(1)
+		return r.NotifyTx(tx, target, bucket, subject, body)
+	}
 }
 
 func (r *recorder) set(f func()) {

@@ -48,6 +48,9 @@ type write struct {
 // error the content is removed.
 func (s *Service) commit(ctx context.Context, w write) (*record, error) {
 	now := s.opts.Now()
+	told := change{event: w.event, key: w.key, size: w.content.size, etag: w.etag, when: now}
+	events := s.prepare(ctx, w.bucket, told)
+	defer events.release()
 	var freed string
 	err := s.update(ctx, func(tx *db.Tx) error {
 		freed = ""
@@ -99,7 +102,7 @@ func (s *Service) commit(ctx context.Context, w write) (*record, error) {
 		if _, err := tx.Exec(`UPDATE s3_buckets SET objects = objects + ?, bytes = bytes + ? WHERE id = ?`, more, size, b.id); err != nil {
 			return err
 		}
-		return s.notify(ctx, tx, b, change{event: w.event, key: w.key, size: w.content.size, etag: w.etag, when: now})
+		return s.notify(ctx, tx, b, told, events)
 	})
 	if err != nil {
 		if !w.keepBody {
@@ -261,7 +264,7 @@ func (s *Service) deleteTx(ctx context.Context, tx *db.Tx, b bucket, d *deletion
 	if _, err := tx.Exec(`UPDATE s3_buckets SET objects = objects - 1, bytes = bytes - ? WHERE id = ?`, old.size, b.id); err != nil {
 		return "", err
 	}
-	return old.blob, s.notify(ctx, tx, b, change{event: "ObjectRemoved:Delete", key: d.key, when: s.opts.Now()})
+	return old.blob, s.notify(ctx, tx, b, change{event: "ObjectRemoved:Delete", key: d.key, when: s.opts.Now()}, nil)
 }
 
 // DeleteObject deletes one object.
@@ -389,6 +392,6 @@ func (s *Service) setTags(ctx context.Context, bucketName, key, version string, 
 		if _, err := tx.Exec(`UPDATE s3_objects SET tags = ? WHERE bucket = ? AND key = ?`, jsonOrNil(tags), b.id, []byte(key)); err != nil {
 			return err
 		}
-		return s.notify(ctx, tx, b, change{event: event, key: key, size: old.size, etag: old.etag, when: s.opts.Now()})
+		return s.notify(ctx, tx, b, change{event: event, key: key, size: old.size, etag: old.etag, when: s.opts.Now()}, nil)
 	})
 }
