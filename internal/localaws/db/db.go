@@ -15,6 +15,7 @@ import (
 	"fmt"
 	"net/url"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"sync"
 
@@ -34,6 +35,7 @@ type DB struct {
 	w    *writer
 
 	requests chan *request
+	batch    []*request    // of run
 	quit     chan struct{} // closed by Close: no further requests
 	done     chan struct{} // closed when the writer goroutine has ended
 	once     sync.Once
@@ -137,7 +139,10 @@ func (d *DB) run() {
 			d.drain()
 			return
 		}
-		batch := []*request{first}
+		// Handlers that are ready to run have changes, too: on a disk that syncs quickly the
+		// writer would else run ahead of them and pay for a commit each.
+		runtime.Gosched()
+		batch := append(d.batch[:0], first)
 	collect:
 		for len(batch) < batchLimit {
 			select {
@@ -148,6 +153,8 @@ func (d *DB) run() {
 			}
 		}
 		d.w.commit(batch)
+		clear(batch)
+		d.batch = batch
 	}
 }
 
@@ -273,6 +280,10 @@ func (w *writer) exec(query string) error {
 // commit runs the batch in one transaction, each request in a savepoint of its own,
 // and answers each when the commit is on disk.
 func (w *writer) commit(batch []*request) {
+	if len(batch) == 1 {
+		w.alone(batch[0])
+		return
+	}
 	err := w.exec("BEGIN IMMEDIATE")
 	if err == nil {
 		for _, r := range batch {
@@ -289,17 +300,36 @@ func (w *writer) commit(batch []*request) {
 		}
 	}
 	for _, r := range batch {
-		switch {
-		case err != nil:
-			r.reply <- fmt.Errorf("commit: %w", err)
-		case r.err != nil:
-			r.reply <- r.err
-		default:
-			for _, f := range r.hooks {
-				f()
-			}
-			r.reply <- nil
+		r.answer(err)
+	}
+}
+
+// alone is commit of one request, which needs no savepoint.
+func (w *writer) alone(r *request) {
+	err := w.exec("BEGIN IMMEDIATE")
+	if err == nil {
+		if r.err = call(r.fn, &Tx{w: w, r: r}); r.err == nil {
+			err = w.exec("COMMIT")
 		}
+		if err != nil || r.err != nil {
+			_ = w.exec("ROLLBACK") // what is not committed is undone in any case
+		}
+	}
+	r.answer(err)
+}
+
+// answer tells the caller how it ended; err is the transaction's error.
+func (r *request) answer(err error) {
+	switch {
+	case err != nil:
+		r.reply <- fmt.Errorf("commit: %w", err)
+	case r.err != nil:
+		r.reply <- r.err
+	default:
+		for _, f := range r.hooks {
+			f()
+		}
+		r.reply <- nil
 	}
 }
 
