@@ -40,7 +40,7 @@ func (b consoleBuckets) ConsoleBuckets(ctx context.Context) ([]console.Bucket, e
 type consoleQueues struct{ sqs *sqs.Service }
 
 func (q consoleQueues) ConsoleQueues(ctx context.Context) ([]console.Queue, error) {
-	list, err := q.sqs.Overview(ctx)
+	list, _, err := q.sqs.Page(ctx, "", "", 1000)
 	if err != nil {
 		return nil, err
 	}

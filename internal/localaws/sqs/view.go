@@ -18,6 +18,9 @@ type QueueView struct {
 	Tags                       map[string]string
 	Created, Modified          time.Time
 	Visible, InFlight, Delayed int64     // messages, at this moment; they do not overlap
+	Rough                      bool      // more are hidden than were counted: Visible counts the rest of them, too
+	DeadLetters                string    // ARN of its dead-letter queue; empty: none
+	MaxReceives                int64     // after which messages go there
 	Oldest                     time.Time // when the oldest message was sent; zero: there is none
 	Receivers                  int       // long polls waiting for a message
 	In, Received, Out          TrafficView
@@ -71,22 +74,6 @@ type PeekQuery struct {
 // Exists tells whether there is a queue of that ARN.
 func (s *Service) Exists(queueARN string) bool { return s.byARN(queueARN) != nil }
 
-// Overview returns all queues, by name.
-func (s *Service) Overview(ctx context.Context) ([]QueueView, error) {
-	var out []QueueView
-	for _, name := range s.names(func(*queue) bool { return true }) {
-		v, err := s.View(ctx, name)
-		if isNoQueue(err) {
-			continue // deleted a moment ago
-		}
-		if err != nil {
-			return nil, err
-		}
-		out = append(out, v)
-	}
-	return out, nil
-}
-
 // View returns one queue. One that does not exist is the *wire.Error
 // QueueDoesNotExist.
 func (s *Service) View(ctx context.Context, name string) (QueueView, error) {
@@ -94,7 +81,7 @@ func (s *Service) View(ctx context.Context, name string) (QueueView, error) {
 	if q == nil {
 		return QueueView{}, errNoQueue()
 	}
-	c, err := s.count(ctx, q)
+	c, rough, err := s.glance(ctx, q)
 	if err != nil {
 		return QueueView{}, fmt.Errorf("count queue %s: %w", name, err)
 	}
@@ -102,7 +89,10 @@ func (s *Service) View(ctx context.Context, name string) (QueueView, error) {
 	v := QueueView{
 		Name: name, ARN: q.arn, Attributes: map[string]string{}, Tags: maps.Clone(cfg.tags),
 		Created: time.Unix(q.created, 0).UTC(), Modified: time.Unix(cfg.modified, 0).UTC(),
-		Visible: c.visible, InFlight: c.inFlight, Delayed: c.delayed, Receivers: q.gate.waiting(),
+		Visible: c.visible, InFlight: c.inFlight, Delayed: c.delayed, Rough: rough, Receivers: q.gate.waiting(),
+	}
+	if cfg.redrive != nil {
+		v.DeadLetters, v.MaxReceives = cfg.redrive.target, cfg.redrive.maxReceives
 	}
 	for _, a := range settable() {
 		if value := attributeOr(cfg.raw, a); value != "" {
