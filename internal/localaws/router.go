@@ -1,10 +1,12 @@
 package localaws
 
 import (
+	"bytes"
 	"errors"
 	"io"
 	"net/http"
 	"strings"
+	"sync"
 
 	"github.com/tintype/tintype/internal/localaws/sigv4"
 	"github.com/tintype/tintype/internal/localaws/wire"
@@ -61,11 +63,13 @@ func isForm(r *http.Request) bool {
 
 // api serves SQS or SNS.
 func (rt *router) api(w http.ResponseWriter, r *http.Request, s *wire.Service) {
-	body, err := readBody(w, r, maxAPIBody)
-	if err != nil {
+	buf := bodies.Get().(*bytes.Buffer)
+	defer release(buf)
+	if err := readBody(buf, w, r); err != nil {
 		s.Refuse(w, r, &wire.Error{Code: "RequestEntityTooLarge", Message: "The request is larger than this endpoint reads.", Status: http.StatusRequestEntityTooLarge})
 		return
 	}
+	body := buf.Bytes()
 	scope, err := rt.verifier.Verify(r, body, s.Name)
 	if err != nil {
 		s.Refuse(w, r, apiError(err))
@@ -74,8 +78,26 @@ func (rt *router) api(w http.ResponseWriter, r *http.Request, s *wire.Service) {
 	s.Serve(w, r, body, wire.Identity{Account: rt.account, Region: scope.Region, Principal: scope.AccessKey})
 }
 
-func readBody(w http.ResponseWriter, r *http.Request, limit int64) ([]byte, error) {
-	return io.ReadAll(http.MaxBytesReader(w, r.Body, limit))
+// bodies are buffers for requests: nothing that a service decodes refers to them.
+var bodies = sync.Pool{New: func() any { return new(bytes.Buffer) }}
+
+// trusted is how much is made ready because a client announces it, bytes; a buffer that
+// grew beyond it is not kept.
+const trusted = 64 << 10
+
+func readBody(buf *bytes.Buffer, w http.ResponseWriter, r *http.Request) error {
+	if n := min(r.ContentLength, trusted); n > 0 {
+		buf.Grow(int(n) + bytes.MinRead)
+	}
+	_, err := buf.ReadFrom(http.MaxBytesReader(w, r.Body, maxAPIBody))
+	return err
+}
+
+func release(buf *bytes.Buffer) {
+	if buf.Cap() <= 2*trusted {
+		buf.Reset()
+		bodies.Put(buf)
+	}
 }
 
 func apiError(err error) *wire.Error {

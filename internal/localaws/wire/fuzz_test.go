@@ -74,7 +74,7 @@ func FuzzDecodeQuery(f *testing.F) {
 				if err = decodeQuery(d.sh, form, reflect.ValueOf(d.in).Elem(), presence{}); err != nil {
 					break
 				}
-				_, b := queryProtocol{}.result(&Service{}, "Op", d.sh, d.in, "id")
+				_, b := queryProtocol{}.result(nil, &Service{}, "Op", d.sh, d.in, "id")
 				x := xml.NewDecoder(strings.NewReader(string(b)))
 				for {
 					if _, err := x.Token(); errors.Is(err, io.EOF) {

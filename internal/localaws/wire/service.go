@@ -11,6 +11,7 @@ import (
 	"net/url"
 	"reflect"
 	"runtime/debug"
+	"strconv"
 	"strings"
 	"sync"
 )
@@ -103,7 +104,8 @@ func (s *Service) compile() {
 
 // protocol is how one request is answered.
 type protocol interface {
-	result(s *Service, op string, sh *shape, out any, requestID string) (contentType string, body []byte)
+	// result may use the room in b for the body, or not.
+	result(b []byte, s *Service, op string, sh *shape, out any, requestID string) (contentType string, body []byte)
 	failure(s *Service, e *Error, requestID string, h http.Header) (contentType string, body []byte)
 }
 
@@ -134,14 +136,24 @@ func (s *Service) Serve(w http.ResponseWriter, r *http.Request, body []byte, id 
 		write(w, contentType, e.status(), b)
 		return
 	}
-	contentType, b := p.result(s, req.Operation, op.outShape, out, requestID)
+	room := answers.Get().(*[]byte)
+	contentType, b := p.result((*room)[:0], s, req.Operation, op.outShape, out, requestID)
 	write(w, contentType, http.StatusOK, b)
+	if cap(b) <= maxKept {
+		*room = b
+		answers.Put(room)
+	}
 }
+
+// answers are buffers for answers; one that grew beyond maxKept bytes is not kept.
+var answers = sync.Pool{New: func() any { return new(make([]byte, 0, 1<<10)) }}
+
+const maxKept = 128 << 10
 
 func write(w http.ResponseWriter, contentType string, status int, body []byte) {
 	h := w.Header()
 	h.Set("Content-Type", contentType)
-	h.Set("Content-Length", fmt.Sprint(len(body)))
+	h.Set("Content-Length", strconv.Itoa(len(body)))
 	w.WriteHeader(status)
 	_, _ = w.Write(body) // a client that left cannot be told
 }

@@ -49,6 +49,16 @@ type shape struct {
 	fields []field      // of a struct
 	byJSON map[string]int
 	elem   *shape // of a list or map
+	// ambiguous: a struct with members whose zero could be explicit or absent.
+	ambiguous bool
+}
+
+// member finds a struct's member by its JSON name; nil if there is none.
+func (s *shape) member(name string) *field {
+	if i, ok := s.byJSON[name]; ok {
+		return &s.fields[i]
+	}
+	return nil
 }
 
 // field is one member of a struct.
@@ -124,6 +134,7 @@ func (c *compiler) fields(s *shape) {
 			f.json = n
 		}
 		c.name(&f)
+		s.ambiguous = s.ambiguous || ambiguous(&f, reflect.New(sf.Type).Elem())
 		s.byJSON[f.json] = len(s.fields)
 		s.fields = append(s.fields, f)
 	}

@@ -14,7 +14,7 @@ const xmlContentType = "text/xml"
 
 type queryProtocol struct{}
 
-func (queryProtocol) result(s *Service, op string, sh *shape, out any, requestID string) (string, []byte) {
+func (queryProtocol) result(_ []byte, s *Service, op string, sh *shape, out any, requestID string) (string, []byte) {
 	x := &xmlWriter{}
 	x.header()
 	x.b.WriteString("<" + op + `Response xmlns="` + s.Namespace + `">`)
