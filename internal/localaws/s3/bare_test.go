@@ -39,7 +39,7 @@ func (e *bare) refill(tb testing.TB, keys map[string]bool) int64 {
 			return err
 		}
 		for k := range keys {
-			if err := putRow(tx, id, write{key: k}, 0, nil, nil); err != nil {
+			if err := putRow(tx, id, write{key: k}, &record{}, 0, nil, nil); err != nil {
 				return err
 			}
 		}

@@ -128,6 +128,7 @@ func (s *Service) sweep() (int, error) {
 func (s *Service) blobsWithPrefix(prefix string) (map[string]bool, error) {
 	// "g" follows every hexadecimal digit.
 	rows, err := s.db.Read().QueryContext(context.Background(), `SELECT blob FROM s3_objects WHERE blob BETWEEN ?1 AND ?2
+		UNION ALL SELECT blob FROM s3_versions WHERE blob BETWEEN ?1 AND ?2
 		UNION ALL SELECT blob FROM s3_parts WHERE blob BETWEEN ?1 AND ?2`, prefix, prefix+"g")
 	if err != nil {
 		return nil, err

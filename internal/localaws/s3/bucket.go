@@ -31,9 +31,6 @@ func (store) String() string { return "tintype" }
 func (store) Shutdown() {}
 
 func (s store) CreateBucket(ctx context.Context, in *awss3.CreateBucketInput, acl []byte) error {
-	if deref(in.ObjectLockEnabledForBucket) {
-		return notImplemented("Object Lock is not implemented.")
-	}
 	var tags map[string]string
 	if in.CreateBucketConfiguration != nil {
 		var err error
@@ -53,6 +50,9 @@ func (s store) CreateBucket(ctx context.Context, in *awss3.CreateBucketInput, ac
 		}
 		_, err := tx.Exec(`INSERT INTO s3_buckets (name, created, ownership, acl, tags) VALUES (?, ?, ?, ?, ?)`,
 			name, s.opts.Now().UnixMilli(), string(in.ObjectOwnership), acl, jsonOrNil(tags))
+		if err == nil && deref(in.ObjectLockEnabledForBucket) {
+			err = enableLockTx(tx, name)
+		}
 		return err
 	})
 }
@@ -72,11 +72,7 @@ func (s store) DeleteBucket(ctx context.Context, name string) error {
 		if err != nil {
 			return err
 		}
-		var one int
-		switch err := tx.QueryRow(`SELECT 1 FROM s3_objects WHERE bucket = ? LIMIT 1`, b.id).Scan(&one); {
-		case err == nil:
-			return s3err.GetBucketErr(s3err.ErrBucketNotEmpty, name)
-		case !errors.Is(err, sql.ErrNoRows):
+		if err := emptyTx(tx, b); err != nil {
 			return err
 		}
 		// Uploads that were never completed go with the bucket.
@@ -221,23 +217,6 @@ func (s store) PutBucketTagging(ctx context.Context, name string, tags map[strin
 
 func (s store) DeleteBucketTagging(ctx context.Context, name string) error {
 	return s.PutBucketTagging(ctx, name, nil)
-}
-
-// GetBucketVersioning answers the empty configuration: never versioned.
-func (s store) GetBucketVersioning(ctx context.Context, name string) (s3response.GetBucketVersioningOutput, error) {
-	_, err := s.bucketID(ctx, name)
-	return s3response.GetBucketVersioningOutput{}, err
-}
-
-// PutBucketVersioning refuses: versions are not kept.
-func (s store) PutBucketVersioning(context.Context, string, types.BucketVersioningStatus) error {
-	return notImplemented("Versioning is not implemented.")
-}
-
-// GetObjectLockConfiguration answers that there is none. The controllers ask before
-// every write, so it looks nothing up.
-func (s store) GetObjectLockConfiguration(context.Context, string) ([]byte, error) {
-	return nil, s3err.GetAPIError(s3err.ErrObjectLockConfigurationNotFound)
 }
 
 // PutObjectAcl refuses, as S3 does for buckets whose owner owns all objects.

@@ -77,7 +77,7 @@ func (s store) CompleteMultipartUpload(ctx context.Context, in *awss3.CompleteMu
 		ChecksumSHA256: sum.of(types.ChecksumAlgorithmSha256), ChecksumSHA512: sum.of(types.ChecksumAlgorithmSha512),
 		ChecksumMD5: sum.of(types.ChecksumAlgorithmMd5), ChecksumXXHASH64: sum.of(types.ChecksumAlgorithmXxhash64),
 		ChecksumXXHASH3: sum.of(types.ChecksumAlgorithmXxhash3), ChecksumXXHASH128: sum.of(types.ChecksumAlgorithmXxhash128),
-	}, "", nil
+	}, r.versionID(), nil
 }
 
 // maxParts bounds an upload.
@@ -136,7 +136,7 @@ func (up *pending) choose(in *awss3.CompleteMultipartUploadInput, stored []store
 // assemble describes the object that the parts make, all but its bytes.
 func (up *pending) assemble(in *awss3.CompleteMultipartUploadInput, chosen []storedPart) (write, error) {
 	w := write{
-		bucket: up.bucket, key: up.key, event: "ObjectCreated:CompleteMultipartUpload", meta: up.meta, tags: up.tags,
+		bucket: up.bucket, key: up.key, event: "ObjectCreated:CompleteMultipartUpload", meta: up.meta, tags: up.tags, class: up.class, lock: up.lock,
 		ifMatch: in.IfMatch, ifNoneMatch: in.IfNoneMatch,
 	}
 	if in.ChecksumType != "" && in.ChecksumType != up.kind {

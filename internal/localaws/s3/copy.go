@@ -43,10 +43,11 @@ func parseCopySource(header string) (copySource, error) {
 
 // sourceRecord reads a copy's source and looks at the conditions on it.
 func (s *Service) sourceRecord(ctx context.Context, src copySource, must gateway.PreConditions) (*record, error) {
-	if err := checkVersion(src.key, &src.version); err != nil {
-		return nil, err
+	r, err := s.record(ctx, src.bucket, src.key, src.version)
+	if errors.Is(err, s3err.GetAPIError(s3err.ErrMethodNotAllowed)) {
+		requestOf(ctx).told = nil
+		return nil, s3err.APIError{Code: "InvalidRequest", Description: "The source of a copy request may not specifically refer to a delete marker by version id.", HTTPStatusCode: 400}
 	}
-	r, err := s.record(ctx, src.bucket, src.key)
 	if err != nil {
 		return nil, err
 	}
@@ -61,14 +62,11 @@ func (s *Service) sourceRecord(ctx context.Context, src copySource, must gateway
 // CopyObject copies an object, also onto itself.
 func (s store) CopyObject(ctx context.Context, in s3response.CopyObjectInput) (s3response.CopyObjectOutput, error) {
 	var out s3response.CopyObjectOutput
-	if in.ObjectLockMode != "" || in.ObjectLockLegalHoldStatus == types.ObjectLockLegalHoldStatusOn {
-		return out, s3err.GetAPIError(s3err.ErrMissingObjectLockConfiguration)
-	}
 	if err := checkKey(*in.Key); err != nil {
 		return out, err
 	}
 	for attempt := 1; ; attempt++ {
-		r, err := s.copyOnce(ctx, in)
+		r, src, err := s.copyOnce(ctx, in)
 		if (errors.Is(err, errChanged) || errors.Is(err, fs.ErrNotExist)) && attempt < openAttempts {
 			continue // the source was replaced under our hands
 		}
@@ -79,6 +77,7 @@ func (s store) CopyObject(ctx context.Context, in s3response.CopyObjectInput) (s
 			return out, err
 		}
 		sum := r.checksum
+		out.VersionId, out.CopySourceVersionId = fill(r.versionID()), fill(src.versionID())
 		out.CopyObjectResult = &s3response.CopyObjectResult{
 			ETag: fill(r.quoted()), LastModified: &r.modified, ChecksumType: sum.Type,
 			ChecksumCRC32: sum.of(types.ChecksumAlgorithmCrc32), ChecksumCRC32C: sum.of(types.ChecksumAlgorithmCrc32c),
@@ -91,27 +90,32 @@ func (s store) CopyObject(ctx context.Context, in s3response.CopyObjectInput) (s
 	}
 }
 
-func (s store) copyOnce(ctx context.Context, in s3response.CopyObjectInput) (*record, error) {
+func (s store) copyOnce(ctx context.Context, in s3response.CopyObjectInput) (copied, src *record, err error) {
 	req := requestOf(ctx)
-	src, err := s.sourceRecord(ctx, req.source, gateway.PreConditions{
+	src, err = s.sourceRecord(ctx, req.source, gateway.PreConditions{
 		IfMatch: in.CopySourceIfMatch, IfNoneMatch: in.CopySourceIfNoneMatch,
 		IfModSince: in.CopySourceIfModifiedSince, IfUnmodeSince: in.CopySourceIfUnmodifiedSince,
 	})
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	if src.size > maxCopy {
-		return nil, s3err.GetCopySourceObjectTooLargeErr(maxCopy)
+		return nil, nil, s3err.GetCopySourceObjectTooLargeErr(maxCopy)
+	}
+	attrs, err := s.attributes(ctx)
+	if err != nil {
+		return nil, nil, err
 	}
 	w := write{
+		class: attrs.class, lock: lockAsked(in.ObjectLockMode, in.ObjectLockRetainUntilDate, in.ObjectLockLegalHoldStatus),
 		bucket: *in.Bucket, key: *in.Key, event: "ObjectCreated:Copy",
 		content: src.content(), etag: src.etag, checksum: src.checksum, meta: src.meta, tags: src.tags,
 		ifMatch: fill(req.ifMatch), ifNoneMatch: fill(req.ifNoneMatch),
 	}
-	self := req.source.bucket == *in.Bucket && req.source.key == *in.Key
+	self := req.source.bucket == *in.Bucket && req.source.key == *in.Key && src.current
 	replace := in.MetadataDirective == types.MetadataDirectiveReplace
-	if self && !replace && in.TaggingDirective != types.TaggingDirectiveReplace && deref(in.WebsiteRedirectLocation) == "" && in.StorageClass == "" {
-		return nil, s3err.GetAPIError(s3err.ErrInvalidCopyDest)
+	if self && !replace && in.TaggingDirective != types.TaggingDirectiveReplace && deref(in.WebsiteRedirectLocation) == "" && req.header.Get("X-Amz-Storage-Class") == "" && req.header.Get("X-Amz-Server-Side-Encryption") == "" {
+		return nil, nil, s3err.GetAPIError(s3err.ErrInvalidCopyDest)
 	}
 	if replace {
 		w.meta = meta{
@@ -119,29 +123,31 @@ func (s store) copyOnce(ctx context.Context, in s3response.CopyObjectInput) (*re
 			ContentLanguage: deref(in.ContentLanguage), CacheControl: deref(in.CacheControl), Expires: deref(in.Expires), User: in.Metadata,
 		}
 	}
+	w.meta.Encryption = attrs.encryption                // a copy is encrypted as it asks for, not as the source
 	w.meta.Redirect = deref(in.WebsiteRedirectLocation) // never copied
 	if in.TaggingDirective == types.TaggingDirectiveReplace {
 		if w.tags, err = parseTags(in.Tagging); err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 	}
 	// A copy is one piece: parts' ETags and checksums do not survive it.
 	whole := len(src.parts) == 0 && (in.ChecksumAlgorithm == "" || in.ChecksumAlgorithm == src.checksum.Algorithm)
 	switch {
-	case whole && self:
+	case whole && self && !src.versioned:
 		w.keepBody = true
 	case whole && src.blob != "":
 		if w.content.blob, err = s.blobs.link(src.blob); err != nil {
 			if w.content, err = s.concat([]content{src.content()}); err != nil {
-				return nil, err
+				return nil, nil, err
 			}
 		}
 	case !whole:
 		if err := s.rehash(ctx, &w, in.ChecksumAlgorithm); err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 	}
-	return s.commit(ctx, w)
+	copied, err = s.commit(ctx, w)
+	return copied, src, err
 }
 
 // rehash makes w's content a copy of its own, with the ETag and the checksum of an
@@ -195,7 +201,8 @@ func (s store) UploadPartCopy(ctx context.Context, in *awss3.UploadPartCopyInput
 	if err != nil {
 		return out, err
 	}
-	out.ETag, out.LastModified = fill(`"`+p.etag+`"`), p.modified
+	out.ETag, out.LastModified, out.CopySourceVersionId = fill(`"`+p.etag+`"`), p.modified, src.versionID()
+	(&record{meta: up.meta}).tell(requestOf(ctx))
 	if sum := p.checksum; up.algorithm != "" {
 		out.ChecksumCRC32, out.ChecksumCRC32C = sum.of(types.ChecksumAlgorithmCrc32), sum.of(types.ChecksumAlgorithmCrc32c)
 		out.ChecksumCRC64NVME, out.ChecksumSHA1 = sum.of(types.ChecksumAlgorithmCrc64nvme), sum.of(types.ChecksumAlgorithmSha1)

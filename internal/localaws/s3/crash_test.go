@@ -375,3 +375,111 @@ func BenchmarkPlainWrite5MB(b *testing.B) {
 		}
 	})
 }
+
+// Killed at any moment, a versioned bucket has every version that was acknowledged and
+// not removed, whole, and no file that is no version's.
+func TestSIGKILLLosesNoVersion(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	const bucketName = "killed-versions"
+	var mu sync.Mutex
+	kept := map[string]string{} // version id → key; the bytes follow from the key
+	removed := map[string]string{}
+	unsure := map[string]bool{} // a removal was asked for and not answered
+	kills := 3
+	if testing.Short() {
+		kills = 2
+	}
+	for round := range kills {
+		cmd, url := startChild(t, dir)
+		c := client(url)
+		ctx, cancel := context.WithCancel(t.Context())
+		if round == 0 {
+			if _, err := c.CreateBucket(ctx, &awss3.CreateBucketInput{Bucket: aws.String(bucketName)}); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := c.PutBucketVersioning(ctx, &awss3.PutBucketVersioningInput{Bucket: aws.String(bucketName), VersioningConfiguration: &types.VersioningConfiguration{Status: types.BucketVersioningStatusEnabled}}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		enough := make(chan struct{})
+		var once sync.Once
+		var wg sync.WaitGroup
+		before := len(kept) + len(removed)
+		for g := range 4 {
+			wg.Go(func() {
+				for i := 0; ; i++ {
+					key := fmt.Sprintf("key-%d", (g+i)%6)
+					out, err := c.PutObject(ctx, &awss3.PutObjectInput{Bucket: aws.String(bucketName), Key: &key, Body: bytes.NewReader(bodyOf(key))})
+					if err != nil {
+						return
+					}
+					mu.Lock()
+					kept[*out.VersionId] = key
+					mu.Unlock()
+					switch i % 4 {
+					case 1:
+						if _, err := c.DeleteObject(ctx, &awss3.DeleteObjectInput{Bucket: aws.String(bucketName), Key: &key}); err != nil {
+							return
+						}
+					case 2:
+						mu.Lock()
+						unsure[*out.VersionId] = true
+						mu.Unlock()
+						if _, err := c.DeleteObject(ctx, &awss3.DeleteObjectInput{Bucket: aws.String(bucketName), Key: &key, VersionId: out.VersionId}); err != nil {
+							return
+						}
+						mu.Lock()
+						delete(unsure, *out.VersionId)
+						delete(kept, *out.VersionId)
+						removed[*out.VersionId] = key
+						mu.Unlock()
+					}
+					mu.Lock()
+					n := len(kept) + len(removed)
+					mu.Unlock()
+					if n >= before+40 {
+						once.Do(func() { close(enough) })
+					}
+				}
+			})
+		}
+		select {
+		case <-enough:
+		case <-t.Context().Done():
+		}
+		if err := cmd.Process.Kill(); err != nil {
+			t.Fatal(err)
+		}
+		cmd.Wait() // reports the signal
+		cancel()
+		wg.Wait()
+	}
+	e := startIn(t, dir)
+	for id, key := range kept {
+		out, err := e.GetObject(e.ctx(), &awss3.GetObjectInput{Bucket: aws.String(bucketName), Key: &key, VersionId: &id})
+		if err != nil {
+			if !unsure[id] {
+				t.Errorf("version %s of %s: %v", id, key, err)
+			}
+			continue
+		}
+		got, err := io.ReadAll(out.Body)
+		out.Body.Close()
+		if err != nil || !bytes.Equal(got, bodyOf(key)) {
+			t.Errorf("version %s of %s is torn: %v", id, key, err)
+		}
+	}
+	for id, key := range removed {
+		_, err := e.HeadObject(e.ctx(), &awss3.HeadObjectInput{Bucket: aws.String(bucketName), Key: &key, VersionId: &id})
+		wantStatus(t, err, http.StatusNotFound)
+	}
+	var blobs int
+	if err := e.db.Read().QueryRow(`SELECT (SELECT count(*) FROM s3_objects WHERE blob IS NOT NULL) + (SELECT count(*) FROM s3_versions WHERE blob IS NOT NULL)`).Scan(&blobs); err != nil {
+		t.Fatal(err)
+	}
+	if files := e.blobFiles(); files != blobs {
+		t.Errorf("%d files for %d blobs", files, blobs)
+	}
+	e.tidy(bucketName)
+}

@@ -19,12 +19,20 @@ const subject = "Amazon S3 Notification"
 type change struct {
 	event string // "ObjectCreated:Put": without "s3:"
 	key   string
-	size  int64
-	etag  string // empty: the object is gone, or its bytes are not what changed
-	when  time.Time
+	size  int64  // -1: not told, the object is gone or its bytes are not what changed
+	etag  string // empty: not told
+	// version is the id of the version, empty for "null", of which events say nothing.
+	version string
+	when    time.Time
 }
 
-// The document below is S3's, version 2.1 of the structure.
+// unordered says that the event is of the later kind that has no sequencer: it tells of
+// what an object carries, not of the object.
+func (c change) unordered() bool {
+	return strings.HasPrefix(c.event, "ObjectTagging:") || strings.HasPrefix(c.event, "ObjectAcl:")
+}
+
+// The document below is S3's, version 2.1 of the structure; 2.3 of it lacks the sequencer.
 // Format: https://docs.aws.amazon.com/AmazonS3/latest/userguide/notification-content-structure.html
 type (
 	eventDoc struct {
@@ -66,7 +74,8 @@ type (
 		Key       string `json:"key"`
 		Size      *int64 `json:"size,omitempty"`
 		ETag      string `json:"eTag,omitempty"`
-		Sequencer string `json:"sequencer"`
+		VersionID string `json:"versionId,omitempty"`
+		Sequencer string `json:"sequencer,omitempty"`
 	}
 )
 
@@ -83,7 +92,7 @@ func (s *Service) notify(ctx context.Context, tx *db.Tx, b bucket, c change, p *
 		if !d.wants("s3:"+c.event, c.key) {
 			continue
 		}
-		if sequence == 0 {
+		if sequence == 0 && !c.unordered() {
 			var reserved int64
 			if p != nil {
 				reserved = p.sequence
@@ -114,10 +123,15 @@ func (s *Service) eventBody(req *request, bucketName string, d Destination, c ch
 		S3: eventS3{
 			SchemaVersion: "1.0", ConfigurationID: d.ID,
 			Bucket: eventBucket{Name: bucketName, OwnerIdentity: identity{s.opts.Account}, ARN: bucketARN(bucketName)},
-			Object: eventObject{Key: formEncode(c.key), ETag: c.etag, Sequencer: fmt.Sprintf("%016X", sequence)},
+			Object: eventObject{Key: formEncode(c.key), ETag: c.etag, VersionID: c.version},
 		},
 	}
-	if c.etag != "" {
+	if c.unordered() {
+		rec.EventVersion = "2.3"
+	} else {
+		rec.S3.Object.Sequencer = fmt.Sprintf("%016X", sequence)
+	}
+	if c.size >= 0 {
 		rec.S3.Object.Size = &c.size
 	}
 	body, err := json.Marshal(eventDoc{Records: []eventRecord{rec}})

@@ -27,6 +27,7 @@ type listed struct {
 	etag     string
 	modified time.Time
 	checksum checksum
+	class    types.StorageClass
 }
 
 // page is what a listing found.
@@ -60,7 +61,7 @@ func (s *Service) scan(ctx context.Context, bucketID int64, prefix, delimiter, a
 			from = successor(common)
 		}
 	}
-	st, err := s.db.Read().PrepareContext(ctx, `SELECT key, size, etag, modified, checksum FROM s3_objects
+	st, err := s.db.Read().PrepareContext(ctx, `SELECT key, size, etag, modified, checksum, coalesce(class, 'STANDARD') FROM s3_objects
 		WHERE bucket = ? AND key >= ? AND key < ? ORDER BY key`)
 	if err != nil {
 		return p, err
@@ -91,7 +92,7 @@ func (p *page) fill(ctx context.Context, st *sql.Stmt, args []any, prefix, delim
 		var key []byte
 		var modified int64
 		var sum string
-		if err := rows.Scan(&key, &e.size, &e.etag, &modified, &sum); err != nil {
+		if err := rows.Scan(&key, &e.size, &e.etag, &modified, &sum, &e.class); err != nil {
 			return "", err
 		}
 		e.key, e.modified, e.checksum = string(key), fromMillis(modified), parseChecksum(sum)
@@ -178,7 +179,7 @@ func (s *Service) split(p page, req *request, owner bool) (objects []s3response.
 		}
 		o := s3response.Object{
 			Key: req.encode(e.key), Size: &e.size, ETag: fill(`"` + e.etag + `"`), LastModified: &e.modified,
-			StorageClass: types.ObjectStorageClassStandard, ChecksumType: e.checksum.Type,
+			StorageClass: types.ObjectStorageClass(e.class), ChecksumType: e.checksum.Type,
 		}
 		if e.checksum.Algorithm != "" {
 			o.ChecksumAlgorithm = []types.ChecksumAlgorithm{e.checksum.Algorithm}
@@ -248,41 +249,6 @@ func (s store) ListObjectsV2(ctx context.Context, in *awss3.ListObjectsV2Input) 
 	return out, nil
 }
 
-// ListObjectVersions lists every object as its only version, "null".
-func (s store) ListObjectVersions(ctx context.Context, in *awss3.ListObjectVersionsInput) (s3response.ListVersionsResult, error) {
-	var out s3response.ListVersionsResult
-	id, err := s.bucketID(ctx, *in.Bucket)
-	if err != nil {
-		return out, err
-	}
-	prefix, delimiter, marker := deref(in.Prefix), deref(in.Delimiter), deref(in.KeyMarker)
-	p, err := s.scan(requestOf(ctx).ctx, id, prefix, delimiter, marker, int(*in.MaxKeys))
-	if err != nil {
-		return out, err
-	}
-	req := requestOf(ctx)
-	out = s3response.ListVersionsResult{
-		Name: in.Bucket, Prefix: req.encode(prefix), KeyMarker: req.encode(marker), VersionIdMarker: in.VersionIdMarker, Delimiter: req.encodeOrNil(delimiter),
-		MaxKeys: in.MaxKeys, IsTruncated: &p.truncated, EncodingType: req.encodingType(),
-	}
-	objects, prefixes := s.split(p, req, true)
-	out.CommonPrefixes = prefixes
-	latest, version := true, "null"
-	for _, o := range objects {
-		out.Versions = append(out.Versions, s3response.ObjectVersion{
-			Key: o.Key, Size: o.Size, ETag: o.ETag, LastModified: o.LastModified, Owner: o.Owner, ChecksumAlgorithm: o.ChecksumAlgorithm,
-			ChecksumType: o.ChecksumType, StorageClass: types.ObjectVersionStorageClassStandard, IsLatest: &latest, VersionId: &version,
-		})
-	}
-	if p.truncated {
-		out.NextKeyMarker = req.encode(p.last())
-		if n := len(p.entries); !p.entries[n-1].prefix {
-			out.NextVersionIdMarker = &version
-		}
-	}
-	return out, nil
-}
-
 // ListMultipartUploads lists the uploads of a bucket that were neither completed nor
 // aborted, by key and then by id.
 func (s store) ListMultipartUploads(ctx context.Context, in *awss3.ListMultipartUploadsInput) (s3response.ListMultipartUploadsResult, error) {
@@ -304,7 +270,7 @@ func (s store) ListMultipartUploads(ctx context.Context, in *awss3.ListMultipart
 	if keyMarker == "" {
 		idMarker = "" // alone it means nothing
 	}
-	rows, err := s.db.Read().QueryContext(requestOf(ctx).ctx, `SELECT key, id, initiated, algorithm, kind FROM s3_uploads
+	rows, err := s.db.Read().QueryContext(requestOf(ctx).ctx, `SELECT key, id, initiated, algorithm, kind, coalesce(class, 'STANDARD') FROM s3_uploads
 		WHERE bucket = ?1 AND key >= ?2 AND key < ?3 AND (key > ?4 OR key = ?4 AND ?5 <> '' AND id > ?5) ORDER BY key, id`,
 		id, blobArg(max(prefix, keyMarker)), blobArg(successor(prefix)), blobArg(keyMarker), idMarker)
 	if err != nil {
@@ -316,8 +282,8 @@ func (s store) ListMultipartUploads(ctx context.Context, in *awss3.ListMultipart
 	for rows.Next() {
 		var key []byte
 		var initiated int64
-		u := s3response.Upload{Initiator: s3response.Initiator(owner), Owner: owner, StorageClass: types.StorageClassStandard}
-		if err := rows.Scan(&key, &u.UploadID, &initiated, &u.ChecksumAlgorithm, &u.ChecksumType); err != nil {
+		u := s3response.Upload{Initiator: s3response.Initiator(owner), Owner: owner}
+		if err := rows.Scan(&key, &u.UploadID, &initiated, &u.ChecksumAlgorithm, &u.ChecksumType, &u.StorageClass); err != nil {
 			return out, err
 		}
 		cp, grouped := commonPrefix(string(key), prefix, delimiter)
@@ -364,7 +330,7 @@ func (s store) ListParts(ctx context.Context, in *awss3.ListPartsInput) (s3respo
 	}
 	owner := s3response.Owner{ID: s.opts.AccessKey, DisplayName: s.opts.AccessKey}
 	out = s3response.ListPartsResult{
-		Bucket: up.bucket, Key: up.key, UploadID: up.id, Initiator: s3response.Initiator(owner), Owner: owner, StorageClass: types.StorageClassStandard,
+		Bucket: up.bucket, Key: up.key, UploadID: up.id, Initiator: s3response.Initiator(owner), Owner: owner, StorageClass: (&record{class: up.class}).storageClass(),
 		PartNumberMarker: marker, MaxParts: limit, IsTruncated: len(parts) > limit && limit > 0, ChecksumAlgorithm: up.algorithm, ChecksumType: up.kind,
 	}
 	for _, p := range slices.Clip(parts[:min(limit, len(parts))]) {

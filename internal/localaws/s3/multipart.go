@@ -24,6 +24,8 @@ type pending struct {
 	kind            types.ChecksumType
 	meta            meta
 	tags            map[string]string
+	class           types.StorageClass
+	lock            objectLock
 }
 
 // storedPart is a part's row.
@@ -38,14 +40,14 @@ type storedPart struct {
 	inlineID int64
 }
 
-const uploadQuery = `SELECT u.id, u.initiated, u.algorithm, u.kind, u.meta, coalesce(u.tags, ''), b.id
+const uploadQuery = `SELECT u.id, u.initiated, u.algorithm, u.kind, u.meta, coalesce(u.tags, ''), coalesce(u.class, ''), coalesce(u.lock, ''), b.id
 	FROM s3_uploads u JOIN s3_buckets b ON b.id = u.bucket WHERE b.name = ? AND u.key = ? AND u.id = ?`
 
 func scanUpload(row scanner, bucketName, key, id string) (*pending, error) {
 	up := pending{bucket: bucketName, key: key}
 	var initiated int64
-	var doc, tags string
-	err := row.Scan(&up.id, &initiated, &up.algorithm, &up.kind, &doc, &tags, &up.bucketID)
+	var doc, tags, held string
+	err := row.Scan(&up.id, &initiated, &up.algorithm, &up.kind, &doc, &tags, &up.class, &held, &up.bucketID)
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil, s3err.GetNoSuchUploadErr(id)
 	}
@@ -54,6 +56,9 @@ func scanUpload(row scanner, bucketName, key, id string) (*pending, error) {
 	}
 	if err == nil && tags != "" {
 		err = json.Unmarshal([]byte(tags), &up.tags)
+	}
+	if err == nil && held != "" {
+		err = json.Unmarshal([]byte(held), &up.lock)
 	}
 	up.initiated = fromMillis(initiated)
 	return &up, err
@@ -73,32 +78,39 @@ func (s *Service) upload(ctx context.Context, bucketName, key, id string) (*pend
 // CreateMultipartUpload begins an upload.
 func (s store) CreateMultipartUpload(ctx context.Context, in s3response.CreateMultipartUploadInput) (s3response.InitiateMultipartUploadResult, error) {
 	var out s3response.InitiateMultipartUploadResult
-	if in.ObjectLockMode != "" || in.ObjectLockLegalHoldStatus == types.ObjectLockLegalHoldStatusOn {
-		return out, s3err.GetAPIError(s3err.ErrMissingObjectLockConfigurationNoSpaces)
-	}
 	if err := checkKey(*in.Key); err != nil {
 		return out, err
 	}
+	attrs, err := s.attributes(ctx)
+	if err != nil {
+		return out, err
+	}
+	held := lockAsked(in.ObjectLockMode, in.ObjectLockRetainUntilDate, in.ObjectLockLegalHoldStatus)
 	tags, err := parseTags(in.Tagging)
 	if err != nil {
 		return out, err
 	}
-	doc, err := json.Marshal(meta{
+	m := meta{
 		ContentType: deref(in.ContentType), ContentEncoding: contentEncoding(in.ContentEncoding), ContentDisposition: deref(in.ContentDisposition),
 		ContentLanguage: deref(in.ContentLanguage), CacheControl: deref(in.CacheControl), Expires: deref(in.Expires),
-		Redirect: deref(in.WebsiteRedirectLocation), User: in.Metadata,
-	})
+		Redirect: deref(in.WebsiteRedirectLocation), User: in.Metadata, Encryption: attrs.encryption,
+	}
+	doc, err := json.Marshal(m)
 	if err != nil {
 		return out, err
 	}
 	out.Bucket, out.Key, out.UploadId = *in.Bucket, *in.Key, newBlobID()
+	(&record{meta: m}).tell(requestOf(ctx))
 	return out, s.update(ctx, func(tx *db.Tx) error {
 		b, err := bucketTx(tx, out.Bucket)
 		if err != nil {
 			return err
 		}
-		_, err = tx.Exec(`INSERT INTO s3_uploads (id, bucket, key, initiated, algorithm, kind, meta, tags) VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
-			out.UploadId, b.id, []byte(out.Key), s.opts.Now().UnixMilli(), string(in.ChecksumAlgorithm), string(in.ChecksumType), string(doc), jsonOrNil(tags))
+		if b.lock == "" && held != (objectLock{}) {
+			return s3err.GetAPIError(s3err.ErrMissingObjectLockConfigurationNoSpaces)
+		}
+		_, err = tx.Exec(`INSERT INTO s3_uploads (id, bucket, key, initiated, algorithm, kind, meta, tags, class, lock) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+			out.UploadId, b.id, []byte(out.Key), s.opts.Now().UnixMilli(), string(in.ChecksumAlgorithm), string(in.ChecksumType), string(doc), jsonOrNil(tags), fillAny(attrs.class), held.column())
 		return err
 	})
 }
@@ -131,6 +143,7 @@ func (s store) UploadPart(ctx context.Context, in *awss3.UploadPartInput) (*awss
 	if err != nil {
 		return nil, err
 	}
+	(&record{meta: up.meta}).tell(requestOf(ctx))
 	out := &awss3.UploadPartOutput{ETag: fill(`"` + p.etag + `"`)}
 	if sum := p.checksum; asked || up.algorithm != "" {
 		out.ChecksumCRC32, out.ChecksumCRC32C = sum.of(types.ChecksumAlgorithmCrc32), sum.of(types.ChecksumAlgorithmCrc32c)

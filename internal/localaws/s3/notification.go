@@ -340,6 +340,7 @@ type request struct {
 	// signature of Version 2 was found good.
 	signedPath string
 	verifiedV2 bool
+	objectRequest
 }
 
 // requestKey finds the request in the context that the controllers pass on.
@@ -350,7 +351,7 @@ func requestOf(ctx context.Context) *request {
 	if r, ok := ctx.Value(requestKey{}).(*request); ok {
 		return r
 	}
-	return &request{ctx: ctx, id: utils.NewS3RequestID(), hostID: utils.NewS3HostID(), created: eventPut}
+	return &request{ctx: ctx, id: utils.NewS3RequestID(), hostID: utils.NewS3HostID(), created: eventPut, objectRequest: newObjectRequest(nil, nil)}
 }
 
 // eventTime is the format of times in events: UTC, milliseconds.

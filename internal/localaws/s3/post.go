@@ -90,6 +90,7 @@ func (t *table) readForm(c fiber.Ctx) error {
 		}
 	}
 	requestOf(c.RequestCtx()).created = eventPost
+	requestOf(c.RequestCtx()).takeForm(fields)
 	utils.ContextKeyObjectPostResult.Set(c, result)
 	return nil
 }

@@ -33,10 +33,7 @@ type view struct {
 
 // look reads an object's row and works out what of it was asked for.
 func (s *Service) look(ctx context.Context, in *awss3.HeadObjectInput) (*view, error) {
-	if err := checkVersion(*in.Key, in.VersionId); err != nil {
-		return nil, err
-	}
-	r, err := s.record(ctx, *in.Bucket, *in.Key)
+	r, err := s.record(ctx, *in.Bucket, *in.Key, deref(in.VersionId))
 	if err != nil {
 		return nil, err
 	}
@@ -111,6 +108,7 @@ func (s store) HeadObject(ctx context.Context, in *awss3.HeadObjectInput) (*awss
 	if err != nil {
 		return nil, err
 	}
+	v.tell(requestOf(ctx))
 	return v.head(), nil
 }
 
@@ -126,6 +124,8 @@ func (v *view) head() *awss3.HeadObjectOutput {
 		ContentType: fill(m.ContentType), ContentEncoding: fill(m.ContentEncoding), ContentDisposition: fill(m.ContentDisposition),
 		ContentLanguage: fill(m.ContentLanguage), CacheControl: fill(m.CacheControl), ExpiresString: fill(m.Expires),
 		WebsiteRedirectLocation: fill(m.Redirect), Metadata: m.User,
+		VersionId: fill(v.versionID()), StorageClass: v.class,
+		ObjectLockMode: v.lock.Mode, ObjectLockRetainUntilDate: v.lock.until(), ObjectLockLegalHoldStatus: v.lock.Hold,
 		ChecksumType:  sum.Type,
 		ChecksumCRC32: sum.of(types.ChecksumAlgorithmCrc32), ChecksumCRC32C: sum.of(types.ChecksumAlgorithmCrc32c),
 		ChecksumCRC64NVME: sum.of(types.ChecksumAlgorithmCrc64nvme), ChecksumSHA1: sum.of(types.ChecksumAlgorithmSha1),
@@ -153,6 +153,7 @@ func (s store) GetObject(ctx context.Context, in *awss3.GetObjectInput) (*awss3.
 		if err != nil {
 			return nil, fmt.Errorf("open the bytes of %q in bucket %s: %w", *in.Key, *in.Bucket, err)
 		}
+		v.tell(requestOf(ctx))
 		h := v.head()
 		return &awss3.GetObjectOutput{
 			Body:         body,
@@ -161,6 +162,8 @@ func (s store) GetObject(ctx context.Context, in *awss3.GetObjectInput) (*awss3.
 			ContentType: h.ContentType, ContentEncoding: h.ContentEncoding, ContentDisposition: h.ContentDisposition,
 			ContentLanguage: h.ContentLanguage, CacheControl: h.CacheControl, ExpiresString: h.ExpiresString,
 			WebsiteRedirectLocation: h.WebsiteRedirectLocation, Metadata: h.Metadata,
+			VersionId: h.VersionId, StorageClass: h.StorageClass,
+			ObjectLockMode: h.ObjectLockMode, ObjectLockRetainUntilDate: h.ObjectLockRetainUntilDate, ObjectLockLegalHoldStatus: h.ObjectLockLegalHoldStatus,
 			ChecksumType: h.ChecksumType, ChecksumCRC32: h.ChecksumCRC32, ChecksumCRC32C: h.ChecksumCRC32C,
 			ChecksumCRC64NVME: h.ChecksumCRC64NVME, ChecksumSHA1: h.ChecksumSHA1, ChecksumSHA256: h.ChecksumSHA256,
 			ChecksumSHA512: h.ChecksumSHA512, ChecksumMD5: h.ChecksumMD5, ChecksumXXHASH64: h.ChecksumXXHASH64,
@@ -180,14 +183,12 @@ func (s *Service) open(c content, offset, length int64) (io.ReadCloser, error) {
 // GetObjectAttributes reports what HeadObject does not: the parts.
 func (s store) GetObjectAttributes(ctx context.Context, in *awss3.GetObjectAttributesInput) (s3response.GetObjectAttributesResponse, error) {
 	var out s3response.GetObjectAttributesResponse
-	if err := checkVersion(*in.Key, in.VersionId); err != nil {
-		return out, err
-	}
-	r, err := s.record(ctx, *in.Bucket, *in.Key)
+	r, err := s.record(ctx, *in.Bucket, *in.Key, deref(in.VersionId))
 	if err != nil {
 		return out, err
 	}
-	out.ETag, out.ObjectSize, out.StorageClass, out.LastModified = &r.etag, &r.size, types.StorageClassStandard, &r.modified
+	out.ETag, out.ObjectSize, out.StorageClass, out.LastModified = &r.etag, &r.size, r.storageClass(), &r.modified
+	out.VersionId = fill(r.versionID())
 	if sum := r.checksum; sum.Algorithm != "" {
 		out.Checksum = &types.Checksum{
 			ChecksumType:  sum.Type,

@@ -30,6 +30,7 @@ type meta struct {
 	Expires            string            `json:"expires,omitempty"`
 	Redirect           string            `json:"redirect,omitempty"`
 	User               map[string]string `json:"user,omitempty"` // names in lower case
+	Encryption         *encryption       `json:"encryption,omitempty"`
 }
 
 // part is what is kept of a part after its upload was completed; column parts.
@@ -52,6 +53,14 @@ type record struct {
 	meta     meta
 	tags     map[string]string
 	parts    []part
+	class    types.StorageClass // empty: STANDARD
+	lock     objectLock
+	version  string // id; empty: the version "null"
+	seq      int64  // orders the versions of a key
+	marker   bool   // a delete marker, not an object
+	current  bool   // what a request without a version id means
+	// versioned says that the bucket is versioned, or was.
+	versioned bool
 }
 
 // content is where the record's bytes are.
@@ -96,17 +105,18 @@ func (c checksum) of(a types.ChecksumAlgorithm) *string {
 // scanner is a row of database/sql, or of package db.
 type scanner interface{ Scan(dest ...any) error }
 
-// recordColumns are read by scanRecord, in its order; o is s3_objects.
-const recordColumns = `o.key, o.size, o.etag, o.modified, o.checksum, coalesce(o.blob, ''), coalesce(o.inline, 0), o.meta, coalesce(o.tags, ''), coalesce(o.parts, '')`
+// recordColumns are read by scanRecord, in its order; o is s3_objects or s3_versions.
+const recordColumns = `o.key, o.size, o.etag, o.modified, o.checksum, coalesce(o.blob, ''), coalesce(o.inline, 0), o.meta, coalesce(o.tags, ''), coalesce(o.parts, ''),
+	coalesce(o.version, ''), o.seq, coalesce(o.class, ''), coalesce(o.lock, '')`
 
 func scanRecord(row scanner, more ...any) (*record, error) {
 	var (
-		r                      record
-		key                    []byte
-		modified               int64
-		sum, meta, tags, parts string
+		r                            record
+		key                          []byte
+		modified                     int64
+		sum, meta, tags, parts, held string
 	)
-	dest := append([]any{&key, &r.size, &r.etag, &modified, &sum, &r.blob, &r.inlineID, &meta, &tags, &parts}, more...)
+	dest := append([]any{&key, &r.size, &r.etag, &modified, &sum, &r.blob, &r.inlineID, &meta, &tags, &parts, &r.version, &r.seq, &r.class, &held}, more...)
 	if err := row.Scan(dest...); err != nil {
 		return nil, err
 	}
@@ -118,6 +128,9 @@ func scanRecord(row scanner, more ...any) (*record, error) {
 	if err == nil && parts != "" {
 		err = json.Unmarshal([]byte(parts), &r.parts)
 	}
+	if err == nil && held != "" {
+		err = json.Unmarshal([]byte(held), &r.lock)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("s3: row of key %q: %w", key, err)
 	}
@@ -128,7 +141,9 @@ func scanRecord(row scanner, more ...any) (*record, error) {
 type bucket struct {
 	id           int64
 	name         string
-	notification string // JSON, may be empty
+	notification string                       // JSON, may be empty
+	versioning   types.BucketVersioningStatus // empty: never versioned
+	lock         string                       // JSON of a bucketLock; empty: Object Lock is not enabled
 }
 
 func noSuchBucket(name string) error { return s3err.GetBucketErr(s3err.ErrNoSuchBucket, name) }
@@ -146,40 +161,49 @@ func (s *Service) bucketID(ctx context.Context, name string) (int64, error) {
 // bucketTx finds a bucket inside a transaction.
 func bucketTx(tx *db.Tx, name string) (bucket, error) {
 	b := bucket{name: name}
-	err := tx.QueryRow(`SELECT id, coalesce(notification, '') FROM s3_buckets WHERE name = ?`, name).Scan(&b.id, &b.notification)
+	err := tx.QueryRow(`SELECT id, coalesce(notification, ''), coalesce(versioning, ''), coalesce(lock, '') FROM s3_buckets WHERE name = ?`, name).
+		Scan(&b.id, &b.notification, &b.versioning, &b.lock)
 	if errors.Is(err, sql.ErrNoRows) {
 		return b, noSuchBucket(name)
 	}
 	return b, err
 }
 
-// record reads an object with its inline bytes. NoSuchBucket or NoSuchKey where
-// there is none.
-func (s *Service) record(ctx context.Context, bucketName, key string) (*record, error) {
-	row := s.db.Read().QueryRowContext(requestOf(ctx).ctx, `SELECT `+recordColumns+`, i.data FROM s3_buckets b
-		JOIN s3_objects o ON o.bucket = b.id AND o.key = ?
-		LEFT JOIN s3_inline i ON i.id = o.inline WHERE b.name = ?`, []byte(key), bucketName)
-	var data []byte
-	r, err := scanRecord(row, &data)
-	if errors.Is(err, sql.ErrNoRows) {
-		if _, err := s.bucketID(ctx, bucketName); err != nil {
+// record reads an object with its inline bytes: the current one, or the version named.
+func (s *Service) record(ctx context.Context, bucketName, key, version string) (*record, error) {
+	if version != "" || requestOf(ctx).emptyVersion {
+		return s.recordOfVersion(ctx, bucketName, key, version)
+	}
+	for attempt := 1; ; attempt++ {
+		row := s.db.Read().QueryRowContext(requestOf(ctx).ctx, `SELECT `+recordColumns+`, b.versioning IS NOT NULL, i.data FROM s3_buckets b
+			JOIN s3_objects o ON o.bucket = b.id AND o.key = ?
+			LEFT JOIN s3_inline i ON i.id = o.inline WHERE b.name = ?`, []byte(key), bucketName)
+		var data []byte
+		var versioned bool
+		r, err := scanRecord(row, &versioned, &data)
+		if errors.Is(err, sql.ErrNoRows) {
+			if err := s.missing(ctx, bucketName, key); err != nil || attempt == openAttempts {
+				return nil, err
+			}
+			continue // an older version became the current one meanwhile
+		}
+		if err != nil {
 			return nil, err
 		}
-		return nil, s3err.GetAPIError(s3err.ErrNoSuchKey)
+		r.inline, r.current, r.versioned = data, true, versioned
+		return r, nil
 	}
-	if err != nil {
-		return nil, err
-	}
-	r.inline = data
-	return r, nil
 }
 
-// recordTx reads an object inside a transaction, without its bytes; nil where there
-// is none.
+// recordTx reads the current object inside a transaction, without its bytes; nil where
+// there is none.
 func recordTx(tx *db.Tx, bucketID int64, key string) (*record, error) {
 	r, err := scanRecord(tx.QueryRow(`SELECT `+recordColumns+` FROM s3_objects o WHERE o.bucket = ? AND o.key = ?`, bucketID, []byte(key)))
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil, nil
+	}
+	if r != nil {
+		r.current = true
 	}
 	return r, err
 }
@@ -221,15 +245,6 @@ func checkKey(key string) error {
 	return nil
 }
 
-// checkVersion refuses versions: buckets are not versioned, so that "null" is the
-// one there is.
-func checkVersion(key string, id *string) error {
-	if v := deref(id); v != "" && v != "null" {
-		return s3err.GetNoSuchVersionErr(key, v)
-	}
-	return nil
-}
-
 // jsonOrNil is the form of optional JSON columns.
 func jsonOrNil[M ~map[string]string](m M) any {
 	if len(m) == 0 {
@@ -252,6 +267,15 @@ func fill[S ~string](s S) *S {
 		return nil
 	}
 	return &s
+}
+
+// fillPtr is a pointer to v, or nil where v is its type's zero.
+func fillPtr[T comparable](v T) *T {
+	var zero T
+	if v == zero {
+		return nil
+	}
+	return &v
 }
 
 // fromMillis is the time of a row, in whole seconds, as S3 tells it everywhere:

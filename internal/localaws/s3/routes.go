@@ -225,9 +225,6 @@ func unsupportedHeaders(c fiber.Ctx) error {
 	if c.Get("X-Amz-Server-Side-Encryption-Customer-Algorithm") != "" || c.Get("X-Amz-Copy-Source-Server-Side-Encryption-Customer-Algorithm") != "" {
 		return notImplemented("Server-side encryption with customer-provided keys is not implemented.")
 	}
-	if sse := c.Get("X-Amz-Server-Side-Encryption"); strings.HasPrefix(sse, "aws:kms") {
-		return notImplemented("Server-side encryption with AWS KMS is not implemented.")
-	}
 	return nil
 }
 
@@ -262,11 +259,11 @@ func takeQuiet(c fiber.Ctx) error {
 // they would be taken for the operation without them: a wrong success.
 func missing(onObject bool) []string {
 	if onObject {
-		return []string{"acl", "retention", "legal-hold", "torrent", "restore", "select", "renameObject", "encryption", "annotation"}
+		return []string{"acl", "torrent", "restore", "select", "renameObject", "encryption", "annotation"}
 	}
 	return []string{
 		"abac", "accelerate", "analytics", "encryption", "intelligent-tiering", "inventory", "lifecycle", "logging", "metadataConfiguration",
-		"metadataInventoryTable", "metadataJournalTable", "metadataTable", "metrics", "object-lock", "publicAccessBlock",
+		"metadataInventoryTable", "metadataJournalTable", "metadataTable", "metrics", "publicAccessBlock",
 		"replication", "requestPayment", "session", "website",
 	}
 }
@@ -294,7 +291,7 @@ func (t *table) operations() {
 		{method: get, query: []string{"ownershipControls"}, run: t.op(way{action: metrics.ActionGetBucketOwnershipControls, public: auth.GetBucketOwnershipControlsAction, permission: read}, k.GetBucketOwnershipControls)},
 		{method: put, query: []string{"ownershipControls"}, run: t.op(way{action: metrics.ActionPutBucketOwnershipControls, public: auth.PutBucketOwnershipControlsAction, permission: write, document: true}, k.PutBucketOwnershipControls)},
 		{method: del, query: []string{"ownershipControls"}, run: t.op(way{action: metrics.ActionDeleteBucketOwnershipControls, public: auth.PutBucketOwnershipControlsAction, permission: write}, k.DeleteBucketOwnershipControls)},
-		{method: get, query: []string{"versioning"}, run: t.op(way{action: metrics.ActionGetBucketVersioning, public: auth.GetBucketVersioningAction, permission: read}, k.GetBucketVersioning)},
+		{method: get, query: []string{"versioning"}, run: t.op(way{action: metrics.ActionGetBucketVersioning, public: auth.GetBucketVersioningAction, permission: read, before: []fiber.Handler{askConfiguration}}, k.GetBucketVersioning)},
 		{method: put, query: []string{"versioning"}, run: t.op(way{action: metrics.ActionPutBucketVersioning, public: auth.PutBucketVersioningAction, permission: write, document: true}, k.PutBucketVersioning)},
 		{method: get, query: []string{"policy"}, run: t.op(way{action: metrics.ActionGetBucketPolicy, public: auth.GetBucketPolicyAction, permission: read}, k.GetBucketPolicy)},
 		{method: put, query: []string{"policy"}, run: t.op(way{action: metrics.ActionPutBucketPolicy, public: auth.PutBucketPolicyAction, permission: write, document: true}, k.PutBucketPolicy)},
@@ -307,9 +304,10 @@ func (t *table) operations() {
 		{method: put, query: []string{"acl"}, run: t.op(way{action: metrics.ActionPutBucketAcl, public: auth.PutBucketAclAction, permission: auth.PermissionWriteAcp, document: true}, k.PutBucketAcl)},
 		{method: get, query: []string{"notification"}, run: t.op(way{action: metrics.ActionGetBucketNotificationConfiguration, public: auth.GetBucketNotificationAction, permission: read}, t.getNotification)},
 		{method: put, query: []string{"notification"}, run: t.op(way{action: metrics.ActionPutBucketNotificationConfiguration, public: auth.PutBucketNotificationAction, permission: write, document: true}, t.putNotification)},
-		{method: get, query: []string{"object-lock"}, run: t.op(way{action: metrics.ActionGetObjectLockConfiguration, public: auth.GetBucketObjectLockConfigurationAction, permission: read}, k.GetObjectLockConfiguration)},
+		{method: get, query: []string{"object-lock"}, run: t.op(way{action: metrics.ActionGetObjectLockConfiguration, public: auth.GetBucketObjectLockConfigurationAction, permission: read}, t.getObjectLock)},
+		{method: put, query: []string{"object-lock"}, run: t.op(way{action: metrics.ActionPutObjectLockConfiguration, public: auth.PutBucketObjectLockConfigurationAction, permission: write, document: true}, t.putObjectLock)},
 		{method: get, query: []string{"uploads"}, run: t.op(way{action: metrics.ActionListMultipartUploads, public: auth.ListBucketMultipartUploadsAction, permission: read}, k.ListMultipartUploads)},
-		{method: get, query: []string{"versions"}, run: t.op(way{action: metrics.ActionListObjectVersions, public: auth.ListBucketVersionsAction, permission: read}, k.ListObjectVersions)},
+		{method: get, query: []string{"versions"}, run: t.op(way{action: metrics.ActionListObjectVersions, public: auth.ListBucketVersionsAction, permission: read}, t.listVersions)},
 		{method: post, query: []string{"delete"}, run: t.op(way{action: metrics.ActionDeleteObjects, public: auth.DeleteObjectAction, permission: write, needsSum: true, before: []fiber.Handler{takeQuiet}}, k.DeleteObjects)},
 	}
 	t.bucketOps = append(t.bucketOps, t.missingOps(missing(false))...)
@@ -332,6 +330,10 @@ func (t *table) operations() {
 		{method: del, query: []string{"tagging"}, run: t.op(way{action: metrics.ActionDeleteObjectTagging, public: auth.DeleteObjectTaggingAction, permission: write}, k.DeleteObjectTagging)},
 		{method: get, query: []string{"attributes"}, run: t.op(way{action: metrics.ActionGetObjectAttributes, public: auth.GetObjectAttributesAction, permission: read}, k.GetObjectAttributes)},
 		{method: put, query: []string{"acl"}, run: t.op(way{action: metrics.ActionPutObjectAcl, public: auth.PutObjectAclAction, permission: auth.PermissionWriteAcp}, k.PutObjectAcl)},
+		{method: get, query: []string{"retention"}, run: t.op(way{action: metrics.ActionGetObjectRetention, public: auth.GetObjectRetentionAction, permission: read}, t.getRetention)},
+		{method: put, query: []string{"retention"}, run: t.op(way{action: metrics.ActionPutObjectRetention, public: auth.PutObjectRetentionAction, permission: write, document: true}, t.putRetention)},
+		{method: get, query: []string{"legal-hold"}, run: t.op(way{action: metrics.ActionGetObjectLegalHold, public: auth.GetObjectLegalHoldAction, permission: read}, t.getLegalHold)},
+		{method: put, query: []string{"legal-hold"}, run: t.op(way{action: metrics.ActionPutObjectLegalHold, public: auth.PutObjectLegalHoldAction, permission: write, document: true}, t.putLegalHold)},
 	}
 	t.objectOps = append(t.objectOps, t.missingOps(missing(true))...)
 	t.objectOps = append(t.objectOps,

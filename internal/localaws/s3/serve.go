@@ -52,6 +52,7 @@ func (s *Service) requestFrom(r *http.Request) *request {
 		signedPath: signed,
 		encodeURL:  q.Get("encoding-type") == "url",
 		ifMatch:    utils.TrimQuotes(r.Header.Get("If-Match")), ifNoneMatch: utils.TrimQuotes(r.Header.Get("If-None-Match")),
+		objectRequest: newObjectRequest(r, q),
 	}
 }
 
@@ -140,6 +141,9 @@ func (s *Service) reply(w http.ResponseWriter, r *http.Request, c *fasthttp.Requ
 			}
 			out[name] = append(out[name], string(v))
 		}
+	}
+	for _, h := range requestOf(c).told {
+		out[h.name] = []string{h.value}
 	}
 	out.Set("Server", "AmazonS3")
 	stream := resp.BodyStream()

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"slices"
 	"time"
 
 	awss3 "github.com/aws/aws-sdk-go-v2/service/s3"
@@ -110,8 +109,8 @@ func (s *Service) Totals(ctx context.Context) (buckets, objects, size int64, err
 // BucketView returns one bucket with its documents.
 func (s *Service) BucketView(ctx context.Context, name string) (v BucketView, err error) {
 	var policy, cors []byte
-	var ownership, tags sql.NullString
-	err = s.db.Read().QueryRowContext(ctx, `SELECT policy, cors, ownership, tags FROM s3_buckets WHERE name = ?`, name).Scan(&policy, &cors, &ownership, &tags)
+	var ownership, tags, versioning sql.NullString
+	err = s.db.Read().QueryRowContext(ctx, `SELECT policy, cors, ownership, tags, versioning FROM s3_buckets WHERE name = ?`, name).Scan(&policy, &cors, &ownership, &tags, &versioning)
 	if errors.Is(err, sql.ErrNoRows) {
 		return v, fmt.Errorf("bucket %s: %w", name, ErrNoView)
 	}
@@ -122,15 +121,13 @@ func (s *Service) BucketView(ctx context.Context, name string) (v BucketView, er
 	if err != nil || len(list) == 0 {
 		return v, errors.Join(err, fmt.Errorf("bucket %s: %w", name, ErrNoView))
 	}
-	v = BucketView{Bucket: list[0], Policy: string(policy), CORS: string(cors), Ownership: ownership.String}
+	v = BucketView{Bucket: list[0], Policy: string(policy), CORS: string(cors), Ownership: ownership.String, Versioning: versioning.String}
 	if tags.String != "" {
 		if err := json.Unmarshal([]byte(tags.String), &v.Tags); err != nil {
 			return v, fmt.Errorf("tags of bucket %s: %w", name, err)
 		}
 	}
-	versioning, err := store{Service: s}.GetBucketVersioning(ctx, name)
-	v.Versioning = string(deref(versioning.Status))
-	return v, unseen(err)
+	return v, nil
 }
 
 // ObjectPage lists a bucket's keys that begin with prefix, those up to the next "/" as
@@ -159,22 +156,18 @@ func (s *Service) ObjectPage(ctx context.Context, bucket, prefix, after string, 
 // Versions lists the versions of one key, latest first, at most limit.
 func (s *Service) Versions(ctx context.Context, bucket, key string, limit int) (list []VersionLine, more bool, err error) {
 	most := int32(limit)
-	out, err := store{Service: s}.ListObjectVersions(ctx, &awss3.ListObjectVersionsInput{Bucket: &bucket, Prefix: &key, MaxKeys: &most})
+	out, err := s.versions(ctx, &awss3.ListObjectVersionsInput{Bucket: &bucket, Prefix: &key, MaxKeys: &most})
 	if err != nil {
 		return nil, false, unseen(err)
 	}
 	for _, v := range out.Versions {
-		if deref(v.Key) == key {
-			list = append(list, VersionLine{ID: deref(v.VersionId), Size: deref(v.Size), ETag: deref(v.ETag), Modified: deref(v.LastModified), Latest: deref(v.IsLatest)})
+		if v.Key == key {
+			list = append(list, VersionLine{
+				ID: v.VersionID, Size: deref(v.Size), ETag: v.ETag, Modified: time.Time(v.LastModified), Latest: v.IsLatest, Marker: v.XMLName.Local == "DeleteMarker",
+			})
 		}
 	}
-	for _, m := range out.DeleteMarkers {
-		if deref(m.Key) == key {
-			list = append(list, VersionLine{ID: deref(m.VersionId), Modified: deref(m.LastModified), Latest: deref(m.IsLatest), Marker: true})
-		}
-	}
-	sortVersions(list)
-	return list, deref(out.IsTruncated) && len(list) == limit, nil
+	return list, out.IsTruncated && len(list) == limit, nil
 }
 
 // Object describes an object, or that version of it; version may be empty.
@@ -188,8 +181,8 @@ func (s *Service) OpenObject(ctx context.Context, bucket, key, version string) (
 }
 
 func (s *Service) objectView(ctx context.Context, bucket, key, version string, open bool) (*ObjectView, error) {
-	if checkKey(key) != nil {
-		return nil, fmt.Errorf("key %q: %w", key, ErrNoView)
+	if checkKey(key) != nil || checkVersion(ctx, version) != nil {
+		return nil, fmt.Errorf("key %q, version %q: %w", key, version, ErrNoView)
 	}
 	in := &awss3.GetObjectInput{Bucket: &bucket, Key: &key, VersionId: fill(version)}
 	out, err := store{Service: s}.GetObject(ctx, in)
@@ -218,19 +211,6 @@ func (s *Service) objectView(ctx context.Context, bucket, key, version string, o
 		}
 	}
 	return v, nil
-}
-
-func sortVersions(list []VersionLine) {
-	// Both lists come latest first; a marker goes where its time puts it, the latest before all.
-	slices.SortStableFunc(list, func(a, b VersionLine) int {
-		if a.Latest != b.Latest {
-			if a.Latest {
-				return -1
-			}
-			return 1
-		}
-		return b.Modified.Compare(a.Modified)
-	})
 }
 
 // unseen marks what is not there.

@@ -1,0 +1,88 @@
+package s3
+
+import (
+	"context"
+	"net/http"
+	"slices"
+	"strings"
+
+	"github.com/aws/aws-sdk-go-v2/service/s3/types"
+	"github.com/versity/versitygw/s3err"
+)
+
+// encryption is the server-side encryption that an object says it has, where that is
+// not AES256, which is what S3 does unasked. The bytes lie on the disk as they are.
+type encryption struct {
+	Algorithm types.ServerSideEncryption `json:"algorithm"`
+	Key       string                     `json:"key,omitempty"` // ARN
+	BucketKey bool                       `json:"bucketKey,omitempty"`
+}
+
+// attributes are the properties of a new object that the controllers do not pass on.
+type attributes struct {
+	class      types.StorageClass // empty: STANDARD
+	encryption *encryption
+}
+
+// attributes reads them from the request's header.
+func (s *Service) attributes(ctx context.Context) (attributes, error) {
+	var a attributes
+	h := requestOf(ctx).header
+	switch class := types.StorageClass(h.Get("X-Amz-Storage-Class")); {
+	case class == "", class == types.StorageClassStandard:
+	case class == types.StorageClassOutposts, !slices.Contains(class.Values(), class):
+		return a, s3err.APIError{Code: "InvalidStorageClass", Description: "The storage class you specified is not valid", HTTPStatusCode: http.StatusBadRequest}
+	default:
+		a.class = class
+	}
+	const name = "X-Amz-Server-Side-Encryption"
+	sse := types.ServerSideEncryption(h.Get(name))
+	key := h.Get(name + "-Aws-Kms-Key-Id")
+	switch sse {
+	case "", types.ServerSideEncryptionAes256:
+		if key != "" {
+			return a, invalidArgument("x-amz-server-side-encryption", string(sse), "Server Side Encryption with AWS KMS managed key requires HTTP header x-amz-server-side-encryption : aws:kms")
+		}
+	case types.ServerSideEncryptionAwsKms, types.ServerSideEncryptionAwsKmsDsse:
+		a.encryption = &encryption{Algorithm: sse, Key: s.kmsKey(key), BucketKey: strings.EqualFold(h.Get(name+"-Bucket-Key-Enabled"), "true")}
+	default:
+		return a, invalidArgument("x-amz-server-side-encryption", string(sse), "The encryption method specified is not supported")
+	}
+	return a, nil
+}
+
+// managedKey is the id of the key aws/s3, which is meant where none is named.
+const managedKey = "00000000-0000-4000-8000-000000000000"
+
+// kmsKey is the ARN of a key. Whether there is such a key is not looked at: this
+// endpoint has no KMS.
+func (s *Service) kmsKey(id string) string {
+	switch {
+	case id == "":
+		id = "key/" + managedKey
+	case strings.HasPrefix(id, "arn:"):
+		return id
+	case !strings.HasPrefix(id, "alias/"):
+		id = "key/" + id
+	}
+	return "arn:aws:kms:" + s.opts.Region + ":" + s.opts.Account + ":" + id
+}
+
+// tell adds the headers of the object's encryption to an answer.
+func (r *record) tell(req *request) {
+	const name = "x-amz-server-side-encryption"
+	e := r.meta.Encryption
+	if e == nil {
+		req.tell(name, string(types.ServerSideEncryptionAes256))
+		return
+	}
+	req.tell(name, string(e.Algorithm))
+	req.tell(name+"-aws-kms-key-id", e.Key)
+	if e.BucketKey {
+		req.tell(name+"-bucket-key-enabled", "true")
+	}
+}
+
+// createdVersion is the version that the answer to an upload names: none while
+// versioning is suspended.
+func (r *record) createdVersion() string { return r.version }
