@@ -2,7 +2,6 @@ package sns
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 	"math"
 	"net/netip"
@@ -16,221 +15,78 @@ type condition struct {
 	matches func(value any) bool
 }
 
-// operators are the names that conditions written as objects may have.
-var operators = map[string]bool{
-	"prefix": true, "suffix": true, "equals-ignore-case": true, "anything-but": true,
-	"numeric": true, "exists": true, "cidr": true,
-}
-
-// numericBound is the largest magnitude of numbers in filters (AWS: -10^9 to 10^9).
+// numericBound is the largest magnitude of numbers in filters.
 const numericBound = 1e9
 
-func parseCondition(v any) (condition, error) {
-	switch v := v.(type) {
-	case nil, bool, string:
-		return condition{matches: func(x any) bool { return x == v }}, nil
-	case json.Number:
-		want, err := number(v)
-		if err != nil {
-			return condition{}, err
-		}
-		return condition{matches: func(x any) bool { got, ok := toNumber(x); return ok && got == want }}, nil
-	case map[string]any:
-		if len(v) != 1 {
-			return condition{}, errors.New("a condition has exactly one operator")
-		}
-		for name, operand := range v {
-			c, err := parseOperator(name, operand)
-			if err != nil {
-				return condition{}, fmt.Errorf("%s: %w", name, err)
-			}
-			return c, nil
-		}
+// numeric reads ["=", n] or a range such as [">", 0, "<=", 10], behind its bracket.
+func (p *filterParser) numeric() (func(any) bool, error) {
+	if p.next() != 's' {
+		return nil, p.refuse("Invalid member in numeric match: %s", p.text())
 	}
-	return condition{}, errors.New("match value must be String, number, true, false, or null, or an operator")
-}
-
-func parseOperator(name string, operand any) (condition, error) {
-	s, isString := operand.(string)
-	switch name {
-	case "prefix", "suffix", "equals-ignore-case", "cidr":
-		if !isString {
-			return condition{}, errors.New("a string is expected")
-		}
-		test, err := stringTest(name, s)
-		return condition{matches: test}, err
-	case "exists":
-		b, ok := operand.(bool)
-		if !ok {
-			return condition{}, errors.New("true or false is expected")
-		}
-		return condition{exists: &b}, nil
-	case "numeric":
-		test, err := numericTest(operand)
-		return condition{matches: test}, err
-	case "anything-but":
-		test, err := anythingBut(operand)
-		return condition{matches: test}, err
+	operator := p.text()
+	p.next()
+	switch operator {
+	case "=", "<", "<=", ">", ">=":
 	default:
-		return condition{}, errors.New("no such operator in this endpoint")
+		return nil, p.refuse("Unrecognized numeric range operator: %s", operator)
 	}
-}
-
-func stringTest(name, want string) (func(any) bool, error) {
-	if want == "" && name != "equals-ignore-case" {
-		return nil, errors.New("the string is empty")
+	if p.t.kind != '#' {
+		called := operator
+		if operator == "=" {
+			called = "equals"
+		}
+		return nil, p.refuse("Value of %s must be numeric", called)
 	}
-	var test func(string) bool
-	switch name {
-	case "prefix":
-		test = func(got string) bool { return strings.HasPrefix(got, want) }
-	case "suffix":
-		test = func(got string) bool { return strings.HasSuffix(got, want) }
-	case "equals-ignore-case":
-		test = func(got string) bool { return strings.EqualFold(got, want) }
-	case "cidr":
-		if !strings.Contains(want, "/") {
-			return nil, fmt.Errorf("%q is not a range of addresses such as 10.0.0.0/24", want)
-		}
-		network, err := netip.ParsePrefix(want)
-		if err != nil {
-			return nil, err
-		}
-		test = func(got string) bool {
-			addr, err := netip.ParseAddr(got)
-			return err == nil && network.Contains(addr)
-		}
+	first, err := p.number()
+	if err != nil {
+		return nil, err
+	}
+	r := numberRange{low: math.Inf(-1), high: math.Inf(1)}
+	switch operator {
+	case "=":
+		r.low, r.high = first, first
+	case "<", "<=":
+		r.high, r.highOpen = first, operator == "<"
 	default:
-		return nil, errors.New("no such operator in this endpoint")
+		r.low, r.lowOpen = first, operator == ">"
 	}
-	return func(v any) bool { got, ok := v.(string); return ok && test(got) }, nil
+	if p.next() == ']' {
+		return r.contains, nil
+	}
+	if operator[0] != '>' {
+		return nil, p.refuse("Too many elements in numeric expression")
+	}
+	if p.t.kind != 's' {
+		return nil, p.refuse("Bad value in numeric range: %s", p.text())
+	}
+	operator = p.text()
+	if operator != "<" && operator != "<=" {
+		return nil, p.refuse("Bad numeric range operator: %s", operator)
+	}
+	if p.next() != '#' {
+		return nil, p.refuse("Value of %s must be numeric", operator)
+	}
+	if r.high, err = p.number(); err != nil {
+		return nil, err
+	}
+	r.highOpen = operator == "<"
+	if p.next() != ']' {
+		return nil, p.refuse("Too many terms in numeric range expression")
+	}
+	if r.low >= r.high {
+		return nil, p.refuse("Bottom must be less than top")
+	}
+	return r.contains, nil
 }
 
-// anythingBut is the negation of: a value, a list of values, or an operator on strings.
-func anythingBut(operand any) (func(any) bool, error) {
-	list, isList := operand.([]any)
-	if !isList {
-		list = []any{operand}
-	}
-	if len(list) == 0 {
-		return nil, errors.New("the list is empty")
-	}
-	var tests []func(any) bool
-	for _, v := range list {
-		switch v := v.(type) {
-		case string, json.Number:
-			c, err := parseCondition(v)
-			if err != nil {
-				return nil, err
-			}
-			tests = append(tests, c.matches)
-		case map[string]any:
-			if isList || len(v) != 1 {
-				return nil, errors.New("one operator is expected")
-			}
-			for name, w := range v {
-				got, err := parseNegated(name, w)
-				if err != nil {
-					return nil, fmt.Errorf("%s: %w", name, err)
-				}
-				tests = append(tests, got...)
-			}
-		default:
-			return nil, errors.New("strings, numbers or an operator are expected")
-		}
-	}
-	return func(x any) bool {
-		if _, ok := x.(binary); ok {
-			return false
-		}
-		for _, t := range tests {
-			if t(x) {
-				return false
-			}
-		}
-		return true
-	}, nil
+type numberRange struct {
+	low, high         float64
+	lowOpen, highOpen bool // the bound itself is outside
 }
 
-// parseNegated reads the operator inside an anything-but: a string or a list of them.
-func parseNegated(name string, operand any) ([]func(any) bool, error) {
-	if name != "prefix" && name != "suffix" && name != "equals-ignore-case" {
-		return nil, errors.New("no such operator inside anything-but in this endpoint")
-	}
-	list, isList := operand.([]any)
-	if !isList {
-		list = []any{operand}
-	}
-	if len(list) == 0 {
-		return nil, errors.New("the list is empty")
-	}
-	var tests []func(any) bool
-	for _, v := range list {
-		s, ok := v.(string)
-		if !ok {
-			return nil, errors.New("a string is expected")
-		}
-		t, err := stringTest(name, s)
-		if err != nil {
-			return nil, err
-		}
-		tests = append(tests, t)
-	}
-	return tests, nil
-}
-
-// numericTest reads ["=", n] or a range such as [">", 0, "<=", 10].
-func numericTest(operand any) (func(any) bool, error) {
-	list, ok := operand.([]any)
-	if !ok || len(list) != 2 && len(list) != 4 {
-		return nil, errors.New(`a list such as ["=", 1] or [">", 0, "<=", 10] is expected`)
-	}
-	equal := math.NaN()
-	low, high := math.Inf(-1), math.Inf(1)
-	lowOpen, highOpen := false, false
-	for i := 0; i < len(list); i += 2 {
-		op, _ := list[i].(string)
-		n, ok := list[i+1].(json.Number)
-		if !ok {
-			return nil, errors.New("value of an operator must be numeric")
-		}
-		v, err := number(n)
-		if err != nil {
-			return nil, err
-		}
-		switch {
-		case op == "=" && len(list) == 2:
-			equal = v
-		case (op == ">" || op == ">=") && i == 0:
-			low, lowOpen = v, op == ">"
-		case (op == "<" || op == "<=") && (i == 2 || len(list) == 2):
-			high, highOpen = v, op == "<"
-		default:
-			return nil, fmt.Errorf("operator %q is not expected there", op)
-		}
-	}
-	if low > high || low == high && (lowOpen || highOpen) {
-		return nil, errors.New("bottom must be less than top")
-	}
-	return func(x any) bool {
-		v, ok := toNumber(x)
-		switch {
-		case !ok:
-			return false
-		case !math.IsNaN(equal):
-			return v == equal
-		default:
-			return (v > low || v == low && !lowOpen) && (v < high || v == high && !highOpen)
-		}
-	}, nil
-}
-
-func number(n json.Number) (float64, error) {
-	f, err := strconv.ParseFloat(string(n), 64)
-	if err != nil || math.Abs(f) > numericBound {
-		return 0, fmt.Errorf("the number %s is not between -10^9 and 10^9", n)
-	}
-	return f, nil
+func (r numberRange) contains(x any) bool {
+	v, ok := toNumber(x)
+	return ok && (v > r.low || v == r.low && !r.lowOpen) && (v < r.high || v == r.high && !r.highOpen)
 }
 
 // toNumber is the value as a number, if it is one. Text that looks like one is not.
@@ -241,4 +97,75 @@ func toNumber(x any) (float64, bool) {
 	}
 	f, err := strconv.ParseFloat(string(n), 64)
 	return f, err == nil
+}
+
+// parseCIDR reads a range of addresses such as 10.0.0.0/24.
+func parseCIDR(text string) (_ netip.Prefix, problem string) {
+	address, bits, ok := strings.Cut(text, "/")
+	if !ok || strings.Contains(bits, "/") {
+		return netip.Prefix{}, "Malformed CIDR, one '/' required"
+	}
+	mask, err := strconv.Atoi(bits)
+	if err != nil {
+		return netip.Prefix{}, "Malformed CIDR, mask bits must be an integer"
+	}
+	addr, err := netip.ParseAddr(address)
+	if err != nil || addr.Zone() != "" {
+		return netip.Prefix{}, "Nonstandard IP address: " + address
+	}
+	network, err := addr.Prefix(mask)
+	if err != nil {
+		return netip.Prefix{}, fmt.Sprintf("Malformed CIDR, mask bits must be between 0 and %d", addr.BitLen())
+	}
+	return network, ""
+}
+
+// wildcard is a pattern: pieces with any run of characters between them.
+type wildcard []string
+
+// parseWildcard reads a pattern, in which * stands for any run of characters and \* and
+// \\ for themselves.
+func parseWildcard(text string) (_ wildcard, problem string) {
+	var pieces wildcard
+	var piece strings.Builder
+	star := -2 // where the last star was
+	for i := 0; i < len(text); i++ {
+		switch c := text[i]; {
+		case c == '*' && star == i-1:
+			return nil, fmt.Sprintf("Consecutive wildcard characters at pos %d", star)
+		case c == '*':
+			star = i
+			pieces = append(pieces, piece.String())
+			piece.Reset()
+		case c == '\\':
+			i++
+			if i == len(text) || text[i] != '*' && text[i] != '\\' {
+				return nil, fmt.Sprintf("Invalid escape character at pos %d", i-1)
+			}
+			piece.WriteByte(text[i])
+		default:
+			piece.WriteByte(c)
+		}
+	}
+	return append(pieces, piece.String()), ""
+}
+
+// matches takes the leftmost place for each piece, which finds a match if there is one.
+func (w wildcard) matches(s string) bool {
+	if len(w) == 1 {
+		return s == w[0]
+	}
+	first, last := w[0], w[len(w)-1]
+	if len(s) < len(first)+len(last) || !strings.HasPrefix(s, first) || !strings.HasSuffix(s, last) {
+		return false
+	}
+	s = s[len(first) : len(s)-len(last)]
+	for _, piece := range w[1 : len(w)-1] {
+		_, after, ok := strings.Cut(s, piece)
+		if !ok {
+			return false
+		}
+		s = after
+	}
+	return true
 }

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/base64"
 	"encoding/json"
-	"net/url"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/sns/types"
@@ -13,6 +12,7 @@ import (
 const (
 	typeNotification = "Notification"
 	typeConfirmation = "SubscriptionConfirmation"
+	typeEnd          = "UnsubscribeConfirmation"
 )
 
 // timeFormat of envelopes: UTC, milliseconds.
@@ -63,25 +63,27 @@ func quote(s string) string {
 	return string(bytes.TrimSuffix(b.Bytes(), []byte("\n")))
 }
 
-// notificationEnvelope wraps a notification for one subscription.
+// notificationEnvelope wraps a notification for one subscription. Those of FIFO topics
+// have a number and no signature.
 func (s *Service) notificationEnvelope(t *topic, sub *subscription, n *notification, body string) (string, error) {
-	version := t.signatureVersion()
-	signature, err := n.signature(s.signer, version, t.arn, body)
-	if err != nil {
-		return "", err
+	fields := []field{{"Type", typeNotification}, {"MessageId", n.id}}
+	if n.sequence != "" {
+		fields = append(fields, field{"SequenceNumber", n.sequence})
 	}
-	fields := []field{{"Type", typeNotification}, {"MessageId", n.id}, {"TopicArn", t.arn}}
+	fields = append(fields, field{"TopicArn", t.arn})
 	if n.subject != "" {
 		fields = append(fields, field{"Subject", n.subject})
 	}
-	fields = append(fields,
-		field{"Message", body},
-		field{"Timestamp", n.time.UTC().Format(timeFormat)},
-		field{"SignatureVersion", version},
-		field{"Signature", signature},
-		field{"SigningCertURL", s.opts.BaseURL + s.signer.path},
-		field{"UnsubscribeURL", s.unsubscribeURL(sub.arn)},
-	)
+	fields = append(fields, field{"Message", body}, field{"Timestamp", n.time.UTC().Format(timeFormat)})
+	if n.sequence == "" {
+		version := t.signatureVersion()
+		signature, err := n.signature(s.signer, version, t.arn, body)
+		if err != nil {
+			return "", err
+		}
+		fields = append(fields, field{"SignatureVersion", version}, field{"Signature", signature}, field{"SigningCertURL", s.opts.BaseURL + s.signer.path})
+	}
+	fields = append(fields, field{"UnsubscribeURL", s.unsubscribeURL(sub.arn)})
 	return writeEnvelope(fields, n.attrs), nil
 }
 
@@ -103,29 +105,31 @@ func (n *notification) signature(by *signer, version, topicARN, body string) (st
 	return sig, err
 }
 
-// confirmationEnvelope asks a subscriber over HTTP, or as email-json, to confirm.
-func (s *Service) confirmationEnvelope(t *topic, sub *subscription, messageID string) (string, error) {
+// askEnvelope asks a subscriber over HTTP, or as email-json, to visit a link: to confirm
+// a subscription, or to take back that it ended.
+func (s *Service) askEnvelope(t *topic, kind, message, token, messageID string) (string, error) {
 	version := t.signatureVersion()
-	message := "You have chosen to subscribe to the topic " + t.arn + ".\nTo confirm the subscription, visit the SubscribeURL included in this message."
 	timestamp := s.now().UTC().Format(timeFormat)
-	link := s.confirmURL(sub)
+	link := s.confirmURL(t.arn, token)
 	signature, err := s.signer.sign(version, stringToSign(
 		"Message", message, "MessageId", messageID, "SubscribeURL", link, "Timestamp", timestamp,
-		"Token", sub.token, "TopicArn", t.arn, "Type", typeConfirmation))
+		"Token", token, "TopicArn", t.arn, "Type", kind))
 	if err != nil {
 		return "", err
 	}
 	return writeEnvelope([]field{
-		{"Type", typeConfirmation}, {"MessageId", messageID}, {"Token", sub.token}, {"TopicArn", t.arn},
+		{"Type", kind}, {"MessageId", messageID}, {"Token", token}, {"TopicArn", t.arn},
 		{"Message", message}, {"SubscribeURL", link}, {"Timestamp", timestamp},
 		{"SignatureVersion", version}, {"Signature", signature}, {"SigningCertURL", s.opts.BaseURL + s.signer.path},
 	}, nil), nil
 }
 
-func (s *Service) confirmURL(sub *subscription) string {
-	return s.opts.BaseURL + "/?Action=ConfirmSubscription&TopicArn=" + url.QueryEscape(sub.topic) + "&Token=" + url.QueryEscape(sub.token)
+// Links have ARNs as they are, as AWS's do: they consist of what a query may have.
+
+func (s *Service) confirmURL(topicARN, token string) string {
+	return s.opts.BaseURL + "/?Action=ConfirmSubscription&TopicArn=" + topicARN + "&Token=" + token
 }
 
 func (s *Service) unsubscribeURL(subscriptionARN string) string {
-	return s.opts.BaseURL + "/?Action=Unsubscribe&SubscriptionArn=" + url.QueryEscape(subscriptionARN)
+	return s.opts.BaseURL + "/?Action=Unsubscribe&SubscriptionArn=" + subscriptionARN
 }

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/sns/types"
 	sqstypes "github.com/aws/aws-sdk-go-v2/service/sqs/types"
 	"github.com/tintype/tintype/internal/localaws/db"
@@ -24,7 +23,7 @@ func (s *Service) fanOut(tx *db.Tx, t *topic, n *notification) error {
 	}
 	for _, sub := range subs {
 		body := n.body(sub.protocol)
-		if !sub.passes(body, n.attrs) {
+		if !s.passes(sub, n, body) {
 			continue
 		}
 		if err := s.deliver(tx, t, sub, n, body); err != nil {
@@ -48,6 +47,9 @@ func (s *Service) deliver(tx *db.Tx, t *topic, sub *subscription, n *notificatio
 		lane: laneHTTP, subscription: sub.arn, topic: t.arn, endpoint: sub.endpoint, kind: typeNotification,
 		messageID: n.id, body: body, raw: sub.raw(),
 	}
+	if d.raw && sub.attrs["RedrivePolicy"] != "" {
+		d.attributes = queueAttributes(n.attrs)
+	}
 	if sub.protocol == protocolEmail || sub.protocol == protocolEmailJSON {
 		d.lane, d.sender, d.unsubscribe = laneMail, t.displayName(), s.unsubscribeURL(sub.arn)
 		d.subject = n.subject
@@ -65,9 +67,13 @@ func (s *Service) deliver(tx *db.Tx, t *topic, sub *subscription, n *notificatio
 // toQueue puts a message into the subscribed queue, or, where that cannot be, into the
 // subscription's dead-letter queue.
 func (s *Service) toQueue(tx *db.Tx, sub *subscription, n *notification, body string) error {
-	m := QueueMessage{Body: body, GroupID: n.groupID}
+	m := QueueMessage{Body: body}
 	if sub.raw() {
 		m.Attributes = queueAttributes(n.attrs)
+	}
+	if !isFIFO(sub.topic) || isFIFO(sub.endpoint) {
+		// What orders messages in a FIFO topic means nothing to a standard queue of it.
+		m.GroupID, m.DedupID = n.groupID, n.dedupID
 	}
 	failed := &failure{code: "TooManyAttributes", why: fmt.Sprintf("a raw message has at most %d attributes, this one has %d", maxQueueAttributes, len(m.Attributes))}
 	if len(m.Attributes) <= maxQueueAttributes {
@@ -80,7 +86,7 @@ func (s *Service) toQueue(tx *db.Tx, sub *subscription, n *notification, body st
 		tx.OnCommit(func() { s.recovered(sub.arn) })
 		return nil
 	}
-	return s.undeliverable(tx, sub, body, failed)
+	return s.undeliverable(tx, sub, m, failed)
 }
 
 // failure is why a delivery cannot be made, now or later.
@@ -109,20 +115,19 @@ func (s *Service) enqueue(tx *db.Tx, topicARN, queueARN string, m QueueMessage) 
 }
 
 // undeliverable ends a delivery that cannot be made: in the subscription's dead-letter
-// queue if it has one, else in the log, once per subscription.
-func (s *Service) undeliverable(tx *db.Tx, sub *subscription, body string, why *failure) error {
+// queue if it has one, as it would have been delivered, else in the log, once per
+// subscription.
+func (s *Service) undeliverable(tx *db.Tx, sub *subscription, m QueueMessage, why *failure) error {
 	kept := false
 	if redrive := sub.attrs["RedrivePolicy"]; redrive != "" {
-		queue, err := deadLetterQueue(redrive)
-		if err != nil {
-			return err
+		queue, problem := deadLetterQueue(redrive)
+		if problem != "" {
+			return fmt.Errorf("redrive policy of %s: %s", sub.arn, problem)
 		}
-		text := func(s string) sqstypes.MessageAttributeValue {
-			return sqstypes.MessageAttributeValue{DataType: aws.String("String"), StringValue: aws.String(s)}
+		if len(m.Attributes) > maxQueueAttributes {
+			m.Attributes = nil
 		}
-		failed, err := s.enqueue(tx, sub.topic, queue, QueueMessage{Body: body, Attributes: map[string]sqstypes.MessageAttributeValue{
-			"RequestID": text(wire.UUID()), "ErrorCode": text(why.code), "ErrorMessage": text(why.why),
-		}})
+		failed, err := s.enqueue(tx, sub.topic, queue, m)
 		if err != nil {
 			return err
 		}
@@ -180,8 +185,9 @@ func (s *Service) askToConfirm(tx *db.Tx, t *topic, sub *subscription) error {
 		d.body = s.confirmationText(t, sub)
 		return s.post(tx, d)
 	}
+	message := "You have chosen to subscribe to the topic " + t.arn + ".\nTo confirm the subscription, visit the SubscribeURL included in this message."
 	var err error
-	if d.body, err = s.confirmationEnvelope(t, sub, d.messageID); err != nil {
+	if d.body, err = s.askEnvelope(t, typeConfirmation, message, sub.token, d.messageID); err != nil {
 		return err
 	}
 	return s.post(tx, d)
@@ -189,7 +195,7 @@ func (s *Service) askToConfirm(tx *db.Tx, t *topic, sub *subscription) error {
 
 func (s *Service) confirmationText(t *topic, sub *subscription) string {
 	return "Somebody wants this address (" + sub.endpoint + ") to get the notifications of the topic\n\n    " + t.arn +
-		"\n\nIf that is what you want, confirm it by opening this link within two days:\n\n" + s.confirmURL(sub) +
+		"\n\nIf that is what you want, confirm it by opening this link within two days:\n\n" + s.confirmURL(t.arn, sub.token) +
 		"\n\nIf not, do nothing: without the confirmation you will get no notifications, and the request lapses.\n\n" +
 		"Asked for by " + sub.principal + "\nat " + s.now().UTC().Format("2006-01-02 15:04:05 MST") + " through " + s.opts.BaseURL + "\n"
 }

@@ -4,20 +4,12 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"io"
 	"strings"
+	"sync"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/sns/types"
-)
-
-// Limits of a filter policy (Amazon SNS Developer Guide, "Filter policy constraints").
-const (
-	maxFilterKeys         = 5
-	maxFilterCombinations = 150
-	maxFilterBytes        = 256 << 10
-	maxFilterDepth        = 32 // ours: AWS's limit of combinations has the same effect
 )
 
 // filter is a parsed filter policy. A message passes if every key does, and, for each
@@ -32,120 +24,6 @@ type filter struct {
 type filterKey struct {
 	conditions []condition
 	nested     *filter
-}
-
-// parseFilter reads a filter policy of the scope. Its errors are for the subscriber.
-func parseFilter(text string, body bool) (*filter, error) {
-	if len(text) > maxFilterBytes {
-		return nil, fmt.Errorf("longer than %d bytes", maxFilterBytes)
-	}
-	v, err := parseJSON([]byte(text))
-	if err != nil {
-		return nil, fmt.Errorf("failed to parse JSON. %w", err)
-	}
-	obj, ok := v.(map[string]any)
-	if !ok {
-		return nil, errors.New("the filter policy must be a JSON object")
-	}
-	p := filterParser{body: body}
-	f, combinations, err := p.filter(obj, 1)
-	switch {
-	case err != nil:
-		return nil, err
-	case p.keys > maxFilterKeys:
-		return nil, fmt.Errorf("too many keys: %d, at most %d are allowed", p.keys, maxFilterKeys)
-	case combinations > maxFilterCombinations:
-		return nil, fmt.Errorf("too complex: %d combinations of values, at most %d are allowed", combinations, maxFilterCombinations)
-	}
-	return f, nil
-}
-
-type filterParser struct {
-	body bool
-	keys int // leaves seen so far
-}
-
-// filter also returns the number of combinations of values, which AWS limits.
-func (p *filterParser) filter(obj map[string]any, depth int) (*filter, int, error) {
-	if depth > maxFilterDepth {
-		return nil, 0, fmt.Errorf("nested deeper than %d levels", maxFilterDepth)
-	}
-	f := &filter{keys: map[string]*filterKey{}}
-	combinations := 1
-	for _, name := range sorted(obj) {
-		n := 0
-		var err error
-		switch v := obj[name].(type) {
-		case []any:
-			if name == "$or" && isAlternatives(v) {
-				n, err = p.or(f, v, depth)
-				break
-			}
-			p.keys++
-			k := &filterKey{}
-			for _, c := range v {
-				var parsed condition
-				if parsed, err = parseCondition(c); err != nil {
-					break
-				}
-				k.conditions = append(k.conditions, parsed)
-			}
-			if err == nil && len(v) == 0 {
-				err = errors.New("empty arrays are not allowed")
-			}
-			f.keys[name] = k
-			n = len(v) * depth
-		case map[string]any:
-			if !p.body {
-				return nil, 0, fmt.Errorf("%q: filter policy scope MessageAttributes does not support nested filter policy", name)
-			}
-			if len(v) == 0 {
-				return nil, 0, fmt.Errorf("%q: empty objects are not allowed", name)
-			}
-			k := &filterKey{}
-			k.nested, n, err = p.filter(v, depth+1)
-			f.keys[name] = k
-		default:
-			err = errors.New("must be an object or an array")
-		}
-		if err != nil {
-			return nil, 0, fmt.Errorf("%q: %w", name, err)
-		}
-		// The bound keeps the product from overflowing; past it the policy is refused anyway.
-		combinations = min(combinations*max(n, 1), 1<<20)
-	}
-	return f, combinations, nil
-}
-
-// isAlternatives says whether $or has its meaning; AWS takes a list with less than two
-// objects, or with anything else, for an ordinary key of that name.
-func isAlternatives(list []any) bool {
-	for _, v := range list {
-		if _, ok := v.(map[string]any); !ok {
-			return false
-		}
-		for op := range v.(map[string]any) {
-			if operators[op] {
-				return false
-			}
-		}
-	}
-	return len(list) >= 2
-}
-
-func (p *filterParser) or(f *filter, list []any, depth int) (int, error) {
-	var alternatives []*filter
-	total := 0
-	for _, v := range list {
-		alt, n, err := p.filter(v.(map[string]any), depth)
-		if err != nil {
-			return 0, err
-		}
-		alternatives = append(alternatives, alt)
-		total += n
-	}
-	f.alternatives = append(f.alternatives, alternatives)
-	return total, nil
 }
 
 // matches says whether an object passes: attributes by name, or a message's body.
@@ -206,28 +84,71 @@ func (k *filterKey) matches(value any, present bool) bool {
 	return false
 }
 
+// filters keeps parsed filter policies: each is parsed once, not for every message.
+type filters struct {
+	mu     sync.Mutex
+	parsed map[filterText]*filter // nil: it does not parse
+}
+
+type filterText struct {
+	text string
+	body bool
+}
+
+// keptFilters bounds what is kept; AWS allows 10,000 filter policies in an account.
+const keptFilters = 10_000
+
+func (c *filters) get(text string, body bool) *filter {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	key := filterText{text, body}
+	f, ok := c.parsed[key]
+	if !ok {
+		f, _ = parseFilter(text, body) // checked when it was set
+		if c.parsed == nil || len(c.parsed) >= keptFilters {
+			c.parsed = map[filterText]*filter{}
+		}
+		c.parsed[key] = f
+	}
+	return f
+}
+
 // passes says whether a notification with this body passes the subscription's filter.
 // A policy that does not parse, which setting it excludes, lets nothing through.
-func (sub *subscription) passes(body string, attrs map[string]types.MessageAttributeValue) bool {
+func (s *Service) passes(sub *subscription, n *notification, body string) bool {
 	text := sub.attrs["FilterPolicy"]
 	if text == "" {
 		return true
 	}
 	inBody := sub.attrs["FilterPolicyScope"] == scopeBody
-	f, err := parseFilter(text, inBody)
-	if err != nil {
+	f := s.filters.get(text, inBody)
+	if f == nil {
 		return false
 	}
-	if !inBody {
-		return f.matches(attributeValues(attrs))
+	values := n.values
+	if inBody {
+		values = n.object(body)
 	}
-	v, err := parseJSON([]byte(body))
-	obj, ok := v.(map[string]any)
-	return err == nil && ok && f.matches(obj)
+	return values != nil && f.matches(values)
 }
 
-// attributeValues are message attributes as filters see them. Binary ones exist but
-// match nothing.
+// object is a body as a JSON object, parsed once; nil if it is none.
+func (n *notification) object(body string) map[string]any {
+	obj, ok := n.objects[body]
+	if !ok {
+		if v, err := parseJSON([]byte(body)); err == nil {
+			obj, _ = v.(map[string]any)
+		}
+		if n.objects == nil {
+			n.objects = map[string]map[string]any{}
+		}
+		n.objects[body] = obj
+	}
+	return obj
+}
+
+// attributeValues are message attributes as filters see them: strings, numbers, lists.
+// Binary ones are not there for filters.
 func attributeValues(attrs map[string]types.MessageAttributeValue) map[string]any {
 	out := make(map[string]any, len(attrs))
 	for name, a := range attrs {
@@ -243,16 +164,12 @@ func attributeValues(attrs map[string]types.MessageAttributeValue) map[string]an
 		case strings.HasPrefix(kind, "Number"):
 			out[name] = json.Number(s)
 		case strings.HasPrefix(kind, "Binary"):
-			out[name] = binary{}
 		default:
 			out[name] = s
 		}
 	}
 	return out
 }
-
-// binary is a value that equals nothing.
-type binary struct{}
 
 // parseJSON reads one JSON value, with numbers as written.
 func parseJSON(b []byte) (any, error) {

@@ -67,10 +67,24 @@ func TestAnAddressSubscribesConfirmsGetsMailsAndLeaves(t *testing.T) {
 	}
 	e.publish(topic, "nobody listens any more")
 	e.until("an empty outbox", func() bool { return e.owed() == 0 })
-	e.mails(2)
+	farewell := e.mails(3)[2]
+	if farewell.Subject != "AWS Notification - Unsubscribe Confirmation" || !strings.HasPrefix(farewell.Text, "Your subscription to the topic below has been deactivated:\n"+topic+"\n") {
+		t.Errorf("farewell = %+v", farewell)
+	}
 	attrs, err := e.api.GetTopicAttributes(t.Context(), &awssns.GetTopicAttributesInput{TopicArn: &topic})
 	if err != nil || attrs.Attributes["SubscriptionsDeleted"] != "1" || attrs.Attributes["SubscriptionsConfirmed"] != "0" {
 		t.Errorf("attributes = %v, %v", attrs, err)
+	}
+
+	again := link(t, farewell.Text, "ConfirmSubscription")
+	for range 2 {
+		if status, page := e.open(again, "text/html"); status != http.StatusOK || !strings.Contains(page, "Subscription confirmed") {
+			t.Fatalf("taking the end back: %d %s", status, page)
+		}
+	}
+	e.publish(topic, "back again")
+	if back := e.mails(4)[3]; !strings.HasPrefix(back.Text, "back again\n") || !strings.Contains(back.Text, link(t, got.Text, "Unsubscribe")) {
+		t.Errorf("mail after the return = %+v", back)
 	}
 }
 
@@ -226,7 +240,7 @@ func TestEachProtocolGetsItsOwnBody(t *testing.T) {
 	if m := e.mails(2)[1]; !strings.HasPrefix(m.Text, "for people\n") || m.Subject != "AWS Notification Message" {
 		t.Errorf("mail = %+v", m)
 	}
-	for _, bad := range []string{`{"email":"x"}`, `{"default":7}`, `["default"]`, `{"default":"a"} x`, `{"default":"a","default":"b"}`, `{"default":"a"`, `x`} {
+	for _, bad := range []string{`{"email":"x"}`, `{"default":7}`, `["default"]`, `{"default":"a"} x`, `null`, `{"default":"a"`, `x`} {
 		if err := publish(bad); code(err) != "InvalidParameter" {
 			t.Errorf("%s: %v", bad, err)
 		}

@@ -36,7 +36,7 @@ func httpDelivery(client *http.Client) deliverFunc {
 			return nil, &permanentError{failure{"InvalidEndpoint", err.Error()}}
 		}
 		h := req.Header
-		h.Set("Content-Type", "text/plain; charset=UTF-8")
+		h.Set("Content-Type", d.contentType)
 		h.Set("User-Agent", "Amazon Simple Notification Service Agent")
 		h.Set("x-amz-sns-message-type", d.kind)
 		h.Set("x-amz-sns-message-id", d.messageID)

@@ -77,8 +77,12 @@ func (f field) Name() string  { return f.name }
 func (f field) Value() string { return f.value }
 
 func (s *Service) confirmPage(r *http.Request, topicARN, token string) linkPage {
-	sub, err := s.confirm(r.Context(), topicARN, token, false, false)
+	sub, err := s.confirm(r.Context(), &topicARN, token, false, false)
 	if err != nil {
+		var refused *wire.Error
+		if errors.As(err, &refused) {
+			err = &wire.Error{Message: "No subscription waits for this link. It may have expired, or been used up; subscribe again to get a new one."}
+		}
 		return s.errorPage("The subscription could not be confirmed", err)
 	}
 	p := linkPage{
@@ -90,7 +94,7 @@ func (s *Service) confirmPage(r *http.Request, topicARN, token string) linkPage 
 }
 
 func (s *Service) unsubscribePage(r *http.Request, arn string) linkPage {
-	sub, err := s.end(r.Context(), arn, false)
+	sub, err := s.end(r.Context(), &arn, false)
 	if err != nil {
 		return s.errorPage("The subscription could not be ended", err)
 	}

@@ -3,7 +3,7 @@ package sns
 import (
 	"encoding/json"
 	"errors"
-	"io"
+	"fmt"
 	"regexp"
 	"strconv"
 	"strings"
@@ -28,7 +28,8 @@ type Publish struct {
 	// under "default" for the others.
 	Structure  string
 	Attributes map[string]types.MessageAttributeValue
-	GroupID    string // MessageGroupId, passed on to queues; may be empty
+	GroupID    string // MessageGroupId, passed on to queues; FIFO topics need one
+	DedupID    string // MessageDeduplicationId, of FIFO topics only
 	// Source is the service on whose behalf this is published, checked against the
 	// topic's policy. The zero value means the account itself.
 	Source Source
@@ -51,6 +52,11 @@ type notification struct {
 	bodies     map[string]string // by protocol; "default" for the others
 	attrs      map[string]types.MessageAttributeValue
 	groupID    string
+	dedupID    string
+	message    string                    // as it was published
+	sequence   string                    // set by accept, of FIFO topics
+	values     map[string]any            // attributes, for filters
+	objects    map[string]map[string]any // bodies, parsed for filters
 	size       int
 	signatures map[string]string // by version and body
 }
@@ -66,7 +72,7 @@ func (n *notification) body(protocol string) string {
 // check makes a notification of a message, or says what is wrong with it.
 func (s *Service) check(p Publish) (*notification, error) {
 	n := &notification{
-		id: wire.UUID(), time: s.now(), subject: p.Subject, attrs: p.Attributes, groupID: p.GroupID,
+		id: wire.UUID(), time: s.now(), subject: p.Subject, attrs: p.Attributes, groupID: p.GroupID, dedupID: p.DedupID, message: p.Message,
 		bodies: map[string]string{"default": p.Message}, signatures: map[string]string{}, size: len(p.Message),
 	}
 	switch {
@@ -75,20 +81,23 @@ func (s *Service) check(p Publish) (*notification, error) {
 	case !utf8.ValidString(p.Message):
 		return nil, invalid("Message Reason: it is not valid UTF-8")
 	case !validSubject(p.Subject):
-		return nil, invalid("Subject Reason: at most 100 characters of UTF-8 without line breaks or control characters are taken")
+		return nil, invalid("Subject")
 	case p.GroupID != "" && !groupID.MatchString(p.GroupID):
-		return nil, invalid("MessageGroupId Reason: 1 to 128 letters, digits or punctuation are expected")
+		return nil, invalid("MessageGroupId Reason: it can only include 1 to 128 alphanumeric and punctuation characters")
+	case p.DedupID != "" && !groupID.MatchString(p.DedupID):
+		return nil, invalid("MessageDeduplicationId Reason: it can only include 1 to 128 alphanumeric and punctuation characters")
 	}
 	for _, name := range sorted(p.Attributes) {
 		a := p.Attributes[name]
 		if err := checkAttribute(name, a); err != nil {
 			return nil, err
 		}
-		n.size += len(name) + len(aws.ToString(a.DataType)) + len(aws.ToString(a.StringValue)) + len(a.BinaryValue)
+		n.size += attributeSize(name, a)
 	}
 	if n.size > maxMessage {
 		return nil, invalid("Message too long")
 	}
+	n.values = attributeValues(p.Attributes)
 	switch p.Structure {
 	case "":
 	case "json":
@@ -110,38 +119,18 @@ func validSubject(s string) bool {
 }
 
 // perProtocol reads the bodies of a message of structure "json". Values that are no
-// strings are ignored, keys given twice are an error (SDK documentation of Publish).
+// strings are ignored. Of a key given twice the last counts, though AWS's documentation
+// of Publish does not allow it.
 func perProtocol(message string) (map[string]string, error) {
-	dec := json.NewDecoder(strings.NewReader(message))
-	open, err := dec.Token()
-	if err != nil || open != json.Delim('{') {
+	var values map[string]any
+	if err := json.Unmarshal([]byte(message), &values); err != nil || values == nil {
 		return nil, invalid("Message Structure - JSON message body failed to parse")
 	}
-	bodies := map[string]string{}
-	seen := map[string]bool{}
-	for dec.More() {
-		name, err := dec.Token()
-		if err != nil {
-			return nil, invalid("Message Structure - JSON message body failed to parse")
-		}
-		var value any
-		if err := dec.Decode(&value); err != nil {
-			return nil, invalid("Message Structure - JSON message body failed to parse")
-		}
-		key := name.(string) // the decoder lets nothing else stand there
-		if seen[key] {
-			return nil, invalid("Message Structure - the key %q is given twice", key)
-		}
-		seen[key] = true
+	bodies := make(map[string]string, len(values))
+	for key, value := range values {
 		if s, ok := value.(string); ok {
 			bodies[key] = s
 		}
-	}
-	if _, err := dec.Token(); err != nil {
-		return nil, invalid("Message Structure - JSON message body failed to parse")
-	}
-	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
-		return nil, invalid("Message Structure - JSON message body failed to parse")
 	}
 	if _, ok := bodies["default"]; !ok {
 		return nil, invalid("Message Structure - No default entry in JSON message body")
@@ -149,35 +138,59 @@ func perProtocol(message string) (map[string]string, error) {
 	return bodies, nil
 }
 
-var (
-	attributeName = regexp.MustCompile(`^[A-Za-z0-9_.-]{1,256}$`)
-	groupID       = regexp.MustCompile("^[A-Za-z0-9!\"#$%&'()*+,\\-./:;<=>?@\\[\\\\\\]^_`{|}~]{1,128}$")
-)
+var groupID = regexp.MustCompile("^[A-Za-z0-9!\"#$%&'()*+,\\-./:;<=>?@\\[\\\\\\]^_`{|}~]{1,128}$")
+
+// checkAttributeName says what AWS says of a message attribute's name.
+func checkAttributeName(name string) (problem string) {
+	lower := strings.ToLower(name)
+	switch {
+	case len(name) > 256:
+		return "Length of message attribute name must be less than 256 bytes."
+	case strings.HasPrefix(name, "."):
+		return "Invalid message attribute name starting with character '.' was found."
+	case strings.HasSuffix(name, "."):
+		return "Invalid message attribute name ending with character '.' was found."
+	case strings.Contains(name, ".."):
+		return "Message attribute name can not have successive '.' character."
+	case strings.HasPrefix(lower, "aws.") || strings.HasPrefix(lower, "amazon."):
+		return "Message attribute name can not start with 'AWS.' or 'Amazon.'."
+	case name == "":
+		return "The message attribute name can not be empty."
+	}
+	for _, r := range name {
+		if !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || r == '_' || r == '-' || r == '.') {
+			return fmt.Sprintf("Invalid non-alphanumeric character '#x%X' was found in the message attribute name. "+
+				"Can only include alphanumeric characters, hyphens, underscores, or dots.", r)
+		}
+	}
+	return ""
+}
 
 // checkAttribute enforces the rules of message attributes (Amazon SNS Developer Guide,
 // "Amazon SNS message attributes").
 func checkAttribute(name string, a types.MessageAttributeValue) error {
-	refuse := func(format string, args ...any) error {
-		e := invalid(format, args...)
-		e.Code = "ParameterValueInvalid"
-		return e
+	refuse := func(format string, args ...any) error { return wire.Errorf("ParameterValueInvalid", format, args...) }
+	if problem := checkAttributeName(name); problem != "" {
+		return refuse("%s", problem)
 	}
-	lower := strings.ToLower(name)
-	switch {
-	case !attributeName.MatchString(name) || strings.HasPrefix(name, ".") || strings.HasSuffix(name, ".") || strings.Contains(name, ".."):
-		return refuse("MessageAttributes Reason: %q is no name of an attribute", name)
-	case strings.HasPrefix(lower, "aws.") || strings.HasPrefix(lower, "amazon."):
-		return refuse("MessageAttributes Reason: names beginning with AWS. or Amazon. are reserved: %q", name)
+	if a.DataType == nil {
+		return noDataType("messageAttributes", name)
 	}
-	kind, _, _ := strings.Cut(aws.ToString(a.DataType), ".")
+	kind, _, _ := strings.Cut(*a.DataType, ".")
 	value := aws.ToString(a.StringValue)
 	switch kind {
 	case "Binary":
+		if value != "" {
+			return refuse("The message attribute '%s' with type 'Binary' must use field 'Binary'.", name)
+		}
 		if len(a.BinaryValue) == 0 {
 			return refuse("The message attribute '%s' must contain non-empty message attribute value for message attribute type '%s'.", name, *a.DataType)
 		}
 		return nil
 	case "String", "Number":
+		if len(a.BinaryValue) > 0 {
+			return refuse("The message attribute '%s' with type '%s' must use field 'String'.", name, kind)
+		}
 		if value == "" || !utf8.ValidString(value) {
 			return refuse("The message attribute '%s' must contain non-empty message attribute value for message attribute type '%s'.", name, *a.DataType)
 		}
@@ -199,7 +212,8 @@ func checkAttribute(name string, a types.MessageAttributeValue) error {
 	return nil
 }
 
-// tooLong is the error for a batch.
-func tooLong() *wire.Error {
-	return wire.Errorf("BatchRequestTooLong", "The length of all the messages put together is more than the limit of %d bytes.", maxMessage)
+// noDataType is the error for an attribute without a type, under the path of the
+// attributes in the request.
+func noDataType(path, name string) error {
+	return wire.Errorf("ValidationError", "1 validation error detected: Value null at '%s.%s.member.dataType' failed to satisfy constraint: Member must not be null", path, name)
 }

@@ -2,11 +2,13 @@ package sns
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
 	"time"
 
+	sqstypes "github.com/aws/aws-sdk-go-v2/service/sqs/types"
 	"github.com/tintype/tintype/internal/localaws/db"
 	"github.com/tintype/tintype/internal/localaws/mail"
 )
@@ -18,19 +20,13 @@ const (
 	laneHTTP = "http"
 )
 
-// How often a delivery is tried; EffectiveDeliveryPolicy says the same to clients.
-// The pause doubles from the first to the longest: 50 attempts take about 7 hours.
+// How often a mail is tried: 50 times in about 7 hours, the pause doubling from the
+// first to the longest. How often HTTP is, the delivery policy says.
 const (
 	maxAttempts  = 50
 	firstPause   = time.Second
 	longestPause = 10 * time.Minute
 	pruneEvery   = time.Hour
-)
-
-const (
-	topicDeliveryPolicy        = `{"http":{"defaultHealthyRetryPolicy":` + retryPolicy + `,"disableSubscriptionOverrides":true}}`
-	subscriptionDeliveryPolicy = `{"healthyRetryPolicy":` + retryPolicy + `}`
-	retryPolicy                = `{"minDelayTarget":1,"maxDelayTarget":600,"numRetries":49,"numMaxDelayRetries":0,"numNoDelayRetries":0,"numMinDelayRetries":0,"backoffFunction":"exponential"}`
 )
 
 // delivery is a row of sns_outbox.
@@ -48,6 +44,9 @@ type delivery struct {
 	unsubscribe  string
 	raw          bool
 	attempts     int
+	attributes   map[string]sqstypes.MessageAttributeValue // for a dead-letter queue
+
+	contentType string // of HTTP; not stored
 }
 
 // lane works off one kind of delivery with its own slots.
@@ -70,9 +69,17 @@ func (e *permanentError) Error() string { return e.why }
 
 // post owes a delivery: it is made after the transaction has committed.
 func (s *Service) post(tx *db.Tx, d *delivery) error {
-	_, err := tx.Exec(`INSERT INTO sns_outbox (lane, subscription, topic, endpoint, type, message_id, sender, subject, body, unsubscribe, raw, next)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-		d.lane, d.subscription, d.topic, d.endpoint, d.kind, d.messageID, d.sender, d.subject, d.body, d.unsubscribe, d.raw, s.now().UnixMilli())
+	attributes := ""
+	if len(d.attributes) > 0 {
+		b, err := json.Marshal(d.attributes)
+		if err != nil {
+			return fmt.Errorf("outbox: %w", err)
+		}
+		attributes = string(b)
+	}
+	_, err := tx.Exec(`INSERT INTO sns_outbox (lane, subscription, topic, endpoint, type, message_id, sender, subject, body, unsubscribe, raw, next, attributes)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+		d.lane, d.subscription, d.topic, d.endpoint, d.kind, d.messageID, d.sender, d.subject, d.body, d.unsubscribe, d.raw, s.now().UnixMilli(), attributes)
 	if err != nil {
 		return fmt.Errorf("outbox: %w", err)
 	}
@@ -173,7 +180,7 @@ func (s *Service) due(ctx context.Context, l *lane, now int64, busy int) ([]*del
 	if busy >= l.slots {
 		return nil, nil
 	}
-	rows, err := s.db.Read().QueryContext(ctx, `SELECT id, lane, subscription, topic, endpoint, type, message_id, sender, subject, body, unsubscribe, raw, attempts
+	rows, err := s.db.Read().QueryContext(ctx, `SELECT id, lane, subscription, topic, endpoint, type, message_id, sender, subject, body, unsubscribe, raw, attempts, attributes
 		FROM sns_outbox WHERE lane = ? AND next <= ? ORDER BY next, id LIMIT ?`, l.name, now, l.slots)
 	if err != nil {
 		return nil, err
@@ -182,7 +189,11 @@ func (s *Service) due(ctx context.Context, l *lane, now int64, busy int) ([]*del
 	var list []*delivery
 	for rows.Next() {
 		d := &delivery{}
-		err := rows.Scan(&d.id, &d.lane, &d.subscription, &d.topic, &d.endpoint, &d.kind, &d.messageID, &d.sender, &d.subject, &d.body, &d.unsubscribe, &d.raw, &d.attempts)
+		var attributes string
+		err := rows.Scan(&d.id, &d.lane, &d.subscription, &d.topic, &d.endpoint, &d.kind, &d.messageID, &d.sender, &d.subject, &d.body, &d.unsubscribe, &d.raw, &d.attempts, &attributes)
+		if err == nil && attributes != "" {
+			err = json.Unmarshal([]byte(attributes), &d.attributes)
+		}
 		if err != nil {
 			return nil, err
 		}
@@ -211,7 +222,12 @@ func (s *Service) pauseUntilDue(ctx context.Context, l *lane, now int64, busy in
 
 // attempt makes one delivery and records what became of it.
 func (s *Service) attempt(ctx context.Context, l *lane, d *delivery) {
-	done, err := l.deliver(ctx, d)
+	policy, err := s.deliveryPolicy(d)
+	var done func(*db.Tx) error
+	if err == nil {
+		d.contentType = *policy.Request.HeaderContentType
+		done, err = l.deliver(ctx, d)
+	}
 	if ctx.Err() != nil && err != nil {
 		return // cut short by Stop: still owed
 	}
@@ -232,14 +248,14 @@ func (s *Service) attempt(ctx context.Context, l *lane, d *delivery) {
 		}
 	}
 	var final *permanentError
-	if !errors.As(err, &final) && d.attempts+1 >= maxAttempts {
-		final = &permanentError{failure{"RetriesExhausted", fmt.Sprintf("given up after %d attempts, the last: %v", maxAttempts, err)}}
+	pause, more := retryAfter(d, policy)
+	if !errors.As(err, &final) && !more {
+		final = &permanentError{failure{"RetriesExhausted", fmt.Sprintf("given up after %d attempts, the last: %v", d.attempts+1, err)}}
 	}
 	recordErr := s.db.Update(record, func(tx *db.Tx) error {
 		if final != nil {
 			return s.giveUp(tx, d, &final.failure)
 		}
-		pause := backoff(d.attempts + 1)
 		s.log.Warn("delivery failed, will be tried again", "message", d.messageID, "subscription", d.subscription, "endpoint", d.endpoint, "attempts", d.attempts+1, "in", pause, "err", err)
 		_, err := tx.Exec(`UPDATE sns_outbox SET attempts = attempts + 1, next = ? WHERE id = ?`, s.now().Add(pause).UnixMilli(), d.id)
 		return err
@@ -270,14 +286,7 @@ func (s *Service) giveUp(tx *db.Tx, d *delivery, why *failure) error {
 		s.log.Warn("a confirmation request could not be delivered; subscribe again for a new one", "subscription", d.subscription, "endpoint", d.endpoint, "why", why.why)
 		return nil
 	}
-	return s.undeliverable(tx, sub, d.body, why)
-}
-
-func backoff(attempts int) time.Duration {
-	if attempts > 10 { // 2^10 s is over the limit
-		return longestPause
-	}
-	return min(firstPause<<max(attempts-1, 0), longestPause)
+	return s.undeliverable(tx, sub, QueueMessage{Body: d.body, Attributes: d.attributes}, why)
 }
 
 // deliverMail hands a mail to the inbox, in the transaction that forgets the delivery:
@@ -290,13 +299,18 @@ func (s *Service) deliverMail(_ context.Context, d *delivery) (func(*db.Tx) erro
 	return func(tx *db.Tx) error { _, err := s.opts.Mail.AddTx(tx, draft); return err }, nil
 }
 
-// prune removes subscriptions that nobody confirmed in time.
+// prune removes what has had its time: subscriptions that nobody confirmed, links that
+// nobody followed, deduplication ids.
 func (s *Service) prune(ctx context.Context) {
 	tick := time.NewTicker(pruneEvery)
 	defer tick.Stop()
 	for {
 		err := s.db.Update(ctx, func(tx *db.Tx) error {
-			_, err := tx.Exec(`DELETE FROM sns_subscriptions WHERE confirmed = 0 AND expires < ?`, s.now().UnixMilli())
+			now := s.now().UnixMilli()
+			if _, err := tx.Exec(`DELETE FROM sns_subscriptions WHERE confirmed = 0 AND expires < ?`, now); err != nil {
+				return err
+			}
+			_, err := tx.Exec(`DELETE FROM sns_ended WHERE expires < ?`, now)
 			return err
 		})
 		if err != nil && ctx.Err() == nil {

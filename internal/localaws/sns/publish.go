@@ -2,10 +2,7 @@ package sns
 
 import (
 	"context"
-	"errors"
-	"fmt"
-	"net/http"
-	"regexp"
+	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/sns"
@@ -29,30 +26,54 @@ func (s *Service) PublishTx(tx *db.Tx, topicARN string, p Publish) error {
 
 // Prepare checks a message and signs it for the subscribers of this moment, outside of
 // any transaction; PublishTx of what it returns has less to do. It decides nothing:
-// PublishTx works on the topic as it is then.
+// PublishTx works on the topic as it is then, and signs for whom Prepare did not.
 func (s *Service) Prepare(topicARN string, p Publish) (Publish, error) {
-	n, err := s.check(p)
+	n, err := s.checkFor(topicARN, p)
 	if err != nil {
 		return p, err
 	}
 	p.ready = n
+	t, subs, err := s.subscribers(topicARN)
+	if err != nil {
+		return p, err
+	}
+	return p, s.presign(t, subs, n)
+}
+
+// checkFor is check with the rules of the topic's kind.
+func (s *Service) checkFor(topicARN string, p Publish) (*notification, error) {
+	n, err := s.check(p)
+	if err == nil {
+		err = checkFIFO(topicARN, n)
+	}
+	return n, err
+}
+
+// subscribers reads a topic and whom it delivers to at this moment.
+func (s *Service) subscribers(topicARN string) (*topic, []*subscription, error) {
 	t, err := findTopic(s.db.Read(), topicARN)
 	if err != nil {
-		return p, err
+		return nil, nil, err
 	}
 	subs, err := findSubscriptions(s.db.Read(), toDeliverTo, topicARN)
-	if err != nil {
-		return p, err
+	return t, subs, err
+}
+
+// presign makes the signatures that the subscribers' envelopes will need.
+func (s *Service) presign(t *topic, subs []*subscription, n *notification) error {
+	if isFIFO(t.arn) {
+		return nil // FIFO topics do not sign
 	}
 	for _, sub := range subs {
-		if sub.protocol == protocolEmail || sub.raw() {
+		body := n.body(sub.protocol)
+		if sub.protocol == protocolEmail || sub.raw() || !s.passes(sub, n, body) {
 			continue
 		}
-		if _, err := n.signature(s.signer, t.signatureVersion(), t.arn, n.body(sub.protocol)); err != nil {
-			return p, err
+		if _, err := n.signature(s.signer, t.signatureVersion(), t.arn, body); err != nil {
+			return err
 		}
 	}
-	return p, nil
+	return nil
 }
 
 // CheckSource says, with a *wire.Error, why a service may not publish to the topic: it
@@ -82,136 +103,95 @@ func (s *Service) authorize(t *topic, p Publish, principal string) error {
 	}
 }
 
-// publishTx returns the message's id.
-func (s *Service) publishTx(tx *db.Tx, topicARN string, p Publish, principal string) (string, error) {
+func (s *Service) publishTx(tx *db.Tx, topicARN string, p Publish, principal string) (receipt, error) {
 	n := p.ready
 	if n == nil {
 		var err error
-		if n, err = s.check(p); err != nil {
-			return "", err
+		if n, err = s.checkFor(topicARN, p); err != nil {
+			return receipt{}, err
 		}
 	}
 	t, err := findTopic(tx, topicARN)
 	if err != nil {
-		return "", err
+		return receipt{}, err
 	}
 	if err := s.authorize(t, p, principal); err != nil {
-		return "", err
+		return receipt{}, err
 	}
-	return n.id, s.fanOut(tx, t, n)
+	told := receipt{id: n.id}
+	if isFIFO(topicARN) {
+		var again bool
+		if told, again, err = s.accept(tx, t, n); err != nil || again {
+			return told, err
+		}
+	}
+	return told, s.fanOut(tx, t, n)
 }
 
 func (s *Service) publish(ctx context.Context, r *wire.Request, in *sns.PublishInput) (*sns.PublishOutput, error) {
-	topicARN := aws.ToString(in.TopicArn)
-	if topicARN == "" {
-		topicARN = aws.ToString(in.TargetArn)
+	topicARN, err := s.target(in)
+	if err != nil {
+		return nil, err
 	}
-	if aws.ToString(in.PhoneNumber) != "" {
-		return nil, invalid("PhoneNumber Reason: SMS is not supported by this endpoint")
-	}
-	p, err := s.prepareEntry(topicARN, types.PublishBatchRequestEntry{
+	p, err := s.entry(topicARN, &types.PublishBatchRequestEntry{
 		Message: in.Message, Subject: in.Subject, MessageStructure: in.MessageStructure, MessageAttributes: in.MessageAttributes,
 		MessageDeduplicationId: in.MessageDeduplicationId, MessageGroupId: in.MessageGroupId,
 	})
 	if err != nil {
 		return nil, err
 	}
-	out := &sns.PublishOutput{}
-	err = s.db.Update(ctx, func(tx *db.Tx) error {
-		id, err := s.publishTx(tx, topicARN, p, r.Principal)
-		out.MessageId = &id
+	t, subs, err := s.subscribers(topicARN)
+	if err == nil {
+		err = s.presign(t, subs, p.ready)
+	}
+	if err != nil {
+		return nil, err
+	}
+	var told receipt
+	err = s.db.Update(ctx, func(tx *db.Tx) (err error) {
+		told, err = s.publishTx(tx, topicARN, p, r.Principal)
 		return err
 	})
 	if err != nil {
 		return nil, err
 	}
-	return out, nil
+	return &sns.PublishOutput{MessageId: &told.id, SequenceNumber: orNil(told.sequence)}, nil
 }
 
-func (s *Service) prepareEntry(topicARN string, e types.PublishBatchRequestEntry) (Publish, error) {
+// target is the topic that a message is for.
+func (s *Service) target(in *sns.PublishInput) (string, error) {
+	switch {
+	case aws.ToString(in.PhoneNumber) != "":
+		return "", invalid("PhoneNumber Reason: SMS is not supported by this endpoint")
+	case in.TopicArn != nil && in.TargetArn != nil:
+		return "", invalid("TopicArn or TargetArn Reason: Only one is allowed")
+	case in.TopicArn == nil && in.TargetArn == nil:
+		return "", invalid("TopicArn or TargetArn Reason: no value for required parameter")
+	case in.TargetArn != nil && strings.Contains(*in.TargetArn, ":endpoint/"):
+		return "", invalid("TargetArn Reason: No endpoint found for the target arn specified")
+	case in.TargetArn != nil:
+		return s.topicARN("TargetArn", in.TargetArn)
+	}
+	return s.topicARN("TopicArn", in.TopicArn)
+}
+
+// entry is a message of an API call, checked.
+func (s *Service) entry(topicARN string, e *types.PublishBatchRequestEntry) (Publish, error) {
 	p := Publish{
 		Subject: aws.ToString(e.Subject), Message: aws.ToString(e.Message), Structure: aws.ToString(e.MessageStructure),
-		Attributes: e.MessageAttributes, GroupID: aws.ToString(e.MessageGroupId),
+		Attributes: e.MessageAttributes, GroupID: aws.ToString(e.MessageGroupId), DedupID: aws.ToString(e.MessageDeduplicationId),
 	}
-	if err := checkARN(topicARN); err != nil {
-		return p, err
+	if e.Subject != nil && *e.Subject == "" {
+		return p, invalid("Subject") // none is one thing, an empty one another
 	}
-	if aws.ToString(e.MessageDeduplicationId) != "" {
-		return p, invalid("MessageDeduplicationId Reason: The request includes MessageDeduplicationId parameter that is not valid for this topic type")
-	}
-	return s.Prepare(topicARN, p)
+	var err error
+	p.ready, err = s.checkFor(topicARN, p)
+	return p, err
 }
 
-var batchID = regexp.MustCompile(`^[A-Za-z0-9_-]{1,80}$`)
-
-// publishBatch publishes up to ten messages at once. An entry that is not valid fails
-// by itself.
-func (s *Service) publishBatch(ctx context.Context, r *wire.Request, in *sns.PublishBatchInput) (*sns.PublishBatchOutput, error) {
-	topicARN := aws.ToString(in.TopicArn)
-	entries := in.PublishBatchRequestEntries
-	switch {
-	case len(entries) == 0:
-		return nil, wire.Errorf("EmptyBatchRequest", "The batch request doesn't contain any entries.")
-	case len(entries) > 10:
-		return nil, wire.Errorf("TooManyEntriesInBatchRequest", "The batch request contains more entries than permissible (10).")
-	}
-	if err := checkARN(topicARN); err != nil {
-		return nil, err
-	}
-	t, err := findTopic(s.db.Read(), topicARN)
-	if err != nil {
-		return nil, err
-	}
-	if err := s.authorizeOwner(t, r.Principal, "SNS:Publish"); err != nil {
-		return nil, err
-	}
-	seen := map[string]bool{}
-	size := 0
-	for _, e := range entries {
-		id := aws.ToString(e.Id)
-		switch {
-		case !batchID.MatchString(id):
-			return nil, wire.Errorf("InvalidBatchEntryId", "The Id of a batch entry in a batch request doesn't abide by the specification: %q", id)
-		case seen[id]:
-			return nil, wire.Errorf("BatchEntryIdsNotDistinct", "Two or more batch entries in the request have the same Id: %q", id)
-		}
-		seen[id] = true
-		size += len(aws.ToString(e.Message))
-		for name, a := range e.MessageAttributes {
-			size += len(name) + len(aws.ToString(a.DataType)) + len(aws.ToString(a.StringValue)) + len(a.BinaryValue)
-		}
-	}
-	if size > maxMessage {
-		return nil, tooLong()
-	}
-	ready := make([]Publish, len(entries))
-	failed := make([]error, len(entries))
-	for i, e := range entries {
-		ready[i], failed[i] = s.prepareEntry(topicARN, e)
-	}
-	out := &sns.PublishBatchOutput{}
-	err = s.db.Update(ctx, func(tx *db.Tx) error {
-		for i, e := range entries {
-			id, err := "", failed[i]
-			if err == nil {
-				id, err = s.publishTx(tx, topicARN, ready[i], r.Principal)
-			}
-			var refused *wire.Error
-			switch {
-			case err == nil:
-				out.Successful = append(out.Successful, types.PublishBatchResultEntry{Id: e.Id, MessageId: &id})
-			case errors.As(err, &refused):
-				out.Failed = append(out.Failed, types.BatchResultErrorEntry{
-					Id: e.Id, Code: &refused.Code, Message: &refused.Message, SenderFault: refused.Status < http.StatusInternalServerError,
-				})
-			default:
-				return fmt.Errorf("entry %s: %w", aws.ToString(e.Id), err)
-			}
-		}
+func orNil(s string) *string {
+	if s == "" {
 		return nil
-	})
-	if err != nil {
-		return nil, err
 	}
-	return out, nil
+	return &s
 }

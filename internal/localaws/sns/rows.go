@@ -13,9 +13,10 @@ const pageSize = 100
 
 // topic is a row of sns_topics.
 type topic struct {
-	arn     string
-	attrs   map[string]string
-	deleted int64
+	arn        string
+	attrs      map[string]string
+	deleted    int64
+	protection string // set when it is created; see protection.go
 }
 
 // subscription is a row of sns_subscriptions.
@@ -61,7 +62,7 @@ const subscriptionColumns = `SELECT arn, topic, protocol, endpoint, attributes, 
 const (
 	byARN       = subscriptionColumns + `WHERE arn = ?`
 	byEndpoint  = subscriptionColumns + `WHERE topic = ? AND protocol = ? AND endpoint = ?`
-	byToken     = subscriptionColumns + `WHERE topic = ? AND token = ? AND token <> ''`
+	byToken     = subscriptionColumns + `WHERE token = ? AND token <> ''`
 	byTopic     = subscriptionColumns + `WHERE topic = ? AND arn > ? ORDER BY arn LIMIT ?`
 	all         = subscriptionColumns + `WHERE arn > ? ORDER BY arn LIMIT ?`
 	toDeliverTo = subscriptionColumns + `WHERE topic = ? AND confirmed = 1 ORDER BY arn`
@@ -102,8 +103,8 @@ func findSubscription(q querier, query string, args ...any) (*subscription, erro
 }
 
 func saveTopic(tx *db.Tx, t *topic) error {
-	_, err := tx.Exec(`INSERT INTO sns_topics (arn, attributes, deleted) VALUES (?, ?, ?)
-		ON CONFLICT (arn) DO UPDATE SET attributes = excluded.attributes, deleted = excluded.deleted`, t.arn, toJSON(t.attrs), t.deleted)
+	_, err := tx.Exec(`INSERT INTO sns_topics (arn, attributes, protection) VALUES (?, ?, ?)
+		ON CONFLICT (arn) DO UPDATE SET attributes = excluded.attributes`, t.arn, toJSON(t.attrs), t.protection)
 	return err
 }
 

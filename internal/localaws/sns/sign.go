@@ -17,6 +17,7 @@ import (
 	"fmt"
 	"math/big"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/tintype/tintype/internal/localaws/db"
@@ -25,8 +26,9 @@ import (
 // signer signs what subscribers get, so that they can tell it comes from here.
 type signer struct {
 	key  *rsa.PrivateKey
-	pem  []byte // the certificate, as served
-	path string // where it is served: "/SimpleNotificationService-<hash>.pem"
+	pem  []byte       // the certificate, as served
+	path string       // where it is served: "/SimpleNotificationService-<hash>.pem"
+	made atomic.Int64 // signatures so far
 }
 
 // loadSigner returns the store's signing key; the first call on a store makes it. It
@@ -94,6 +96,7 @@ func newKey(now time.Time) (key, cert []byte, err error) {
 
 // sign signs text, by the signature version: PKCS #1 v1.5 over SHA1 ("1") or SHA256 ("2").
 func (s *signer) sign(version, text string) (string, error) {
+	s.made.Add(1)
 	var sig []byte
 	var err error
 	if version == "2" {

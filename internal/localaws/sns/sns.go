@@ -6,8 +6,9 @@
 // a background loop and forgotten only once they are delivered. What was acknowledged
 // therefore reaches everybody who was subscribed, whatever happens to the process.
 //
-// Not offered, and refused with AWS's own errors: FIFO topics, SMS, mobile push,
-// Lambda and Firehose subscriptions, encryption, delivery-status logging.
+// Not offered, and refused with AWS's own errors: SMS, mobile push, Lambda and Firehose
+// subscriptions, archives of FIFO topics. Taken and shown without effect: keys to
+// encrypt with, roles for delivery-status logs, data protection policies.
 //
 // It imports db, wire, policy and mail; queues are reached through an interface.
 package sns
@@ -23,65 +24,12 @@ import (
 	"sync"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/service/sns"
 	sqstypes "github.com/aws/aws-sdk-go-v2/service/sqs/types"
 	"github.com/tintype/tintype/internal/localaws/db"
 	"github.com/tintype/tintype/internal/localaws/mail"
 	"github.com/tintype/tintype/internal/localaws/wire"
 )
-
-// Schema is the package's part of the store. Times are unix milliseconds.
-var Schema = db.Schema{Name: "sns", Steps: []string{baseTables}}
-
-const baseTables = `
-CREATE TABLE IF NOT EXISTS sns_topics (
-	arn TEXT PRIMARY KEY,
-	attributes TEXT NOT NULL,               -- JSON object of what was set
-	deleted INTEGER NOT NULL DEFAULT 0      -- subscriptions deleted so far
-) STRICT, WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS sns_tags (
-	arn TEXT NOT NULL,
-	key TEXT NOT NULL,
-	value TEXT NOT NULL,
-	PRIMARY KEY (arn, key)
-) STRICT, WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS sns_subscriptions (
-	arn TEXT PRIMARY KEY,
-	topic TEXT NOT NULL,
-	protocol TEXT NOT NULL,
-	endpoint TEXT NOT NULL,
-	attributes TEXT NOT NULL,               -- JSON object of what was set
-	principal TEXT NOT NULL,                -- who subscribed
-	confirmed INTEGER NOT NULL,
-	token TEXT NOT NULL,                    -- of the confirmation; '' where none is needed
-	expires INTEGER NOT NULL,               -- of the token
-	authenticated INTEGER NOT NULL,         -- confirmed by a signed call
-	guarded INTEGER NOT NULL DEFAULT 0,     -- unsubscribing takes a signed call
-	created INTEGER NOT NULL,
-	UNIQUE (topic, protocol, endpoint)
-) STRICT;
-CREATE TABLE IF NOT EXISTS sns_outbox (
-	id INTEGER PRIMARY KEY AUTOINCREMENT,
-	lane TEXT NOT NULL,                     -- 'mail' or 'http'
-	subscription TEXT NOT NULL,
-	topic TEXT NOT NULL,
-	endpoint TEXT NOT NULL,
-	type TEXT NOT NULL,                     -- 'Notification', 'SubscriptionConfirmation'
-	message_id TEXT NOT NULL,
-	sender TEXT NOT NULL,                   -- display name, of mails
-	subject TEXT NOT NULL,                  -- of mails
-	body TEXT NOT NULL,
-	unsubscribe TEXT NOT NULL,              -- link, of mails
-	raw INTEGER NOT NULL,                   -- raw message delivery, of HTTP
-	attempts INTEGER NOT NULL DEFAULT 0,
-	next INTEGER NOT NULL
-) STRICT;
-CREATE INDEX IF NOT EXISTS sns_outbox_due ON sns_outbox (lane, next);
-CREATE TABLE IF NOT EXISTS sns_key (
-	id INTEGER PRIMARY KEY CHECK (id = 1),
-	key BLOB NOT NULL,                      -- PKCS #8
-	certificate BLOB NOT NULL               -- DER
-) STRICT;
-`
 
 // servicePrincipal is who sends to queues.
 const servicePrincipal = "sns.amazonaws.com"
@@ -90,7 +38,8 @@ const servicePrincipal = "sns.amazonaws.com"
 type QueueMessage struct {
 	Body       string
 	Attributes map[string]sqstypes.MessageAttributeValue
-	GroupID    string // MessageGroupId of the publisher; may be empty
+	GroupID    string // MessageGroupId; may be empty
+	DedupID    string // MessageDeduplicationId, of messages of FIFO topics to FIFO queues
 }
 
 // ErrNoQueue is what Queues answers, perhaps wrapped, for a queue that does not exist.
@@ -130,6 +79,8 @@ type Service struct {
 	signer *signer
 	wire   *wire.Service
 	lanes  []*lane
+
+	filters filters
 
 	mu     sync.Mutex      // guards what follows
 	warned map[string]bool // subscriptions that a warning was logged about
@@ -187,9 +138,18 @@ func (s *Service) operations() *wire.Service {
 			"SetSubscriptionAttributes": wire.Op(s.setSubscriptionAttributes),
 			"Publish":                   wire.Op(s.publish),
 			"PublishBatch":              wire.Op(s.publishBatch),
-			"TagResource":               wire.Op(s.tagResource),
-			"UntagResource":             wire.Op(s.untagResource),
-			"ListTagsForResource":       wire.Op(s.listTagsForResource),
+			"AddPermission":             wire.Op(s.addPermission),
+			"RemovePermission":          wire.Op(s.removePermission),
+			"PutDataProtectionPolicy": wire.Op(func(ctx context.Context, _ *wire.Request, in *sns.PutDataProtectionPolicyInput) (*sns.PutDataProtectionPolicyOutput, error) {
+				return nil, s.putDataProtectionPolicy(ctx, in)
+			}),
+			"GetDataProtectionPolicy": wire.Op(func(ctx context.Context, _ *wire.Request, in *sns.GetDataProtectionPolicyInput) (*sns.GetDataProtectionPolicyOutput, error) {
+				text, err := s.dataProtectionPolicy(ctx, in)
+				return &sns.GetDataProtectionPolicyOutput{DataProtectionPolicy: &text}, err
+			}),
+			"TagResource":         wire.Op(s.tagResource),
+			"UntagResource":       wire.Op(s.untagResource),
+			"ListTagsForResource": wire.Op(s.listTagsForResource),
 		},
 	}
 }

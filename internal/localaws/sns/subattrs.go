@@ -12,52 +12,80 @@ const (
 )
 
 // setAll checks and sets attributes. A filter is checked with its scope when both are
-// known. An empty policy ("" or "{}") removes what was there.
-func (sub *subscription) setAll(attrs map[string]string) error {
-	for name, value := range attrs {
-		if err := sub.set(name, value); err != nil {
-			return err
+// known. An empty policy ("" or "{}") removes what was there. The problem's text has no
+// "Invalid parameter: ": AWS puts that, or more, before it, depending on the operation.
+func (sub *subscription) setAll(attrs map[string]string) (problem string) {
+	for _, name := range sorted(attrs) {
+		if problem := sub.set(name, attrs[name]); problem != "" {
+			return problem
 		}
 	}
 	if text := sub.attrs["FilterPolicy"]; text != "" {
 		if _, err := parseFilter(text, sub.attrs["FilterPolicyScope"] == scopeBody); err != nil {
-			return invalid("FilterPolicy: %v", err)
+			return err.Error()
 		}
 	}
-	return nil
+	return ""
 }
 
-func (sub *subscription) set(name, value string) error {
-	if isEmptyObject(value) && (name == "FilterPolicy" || name == "RedrivePolicy") {
-		delete(sub.attrs, name)
-		return nil
+func (sub *subscription) set(name, value string) (problem string) {
+	switch name {
+	case "FilterPolicy", "RedrivePolicy", "DeliveryPolicy", "SubscriptionRoleArn":
+		if isEmptyObject(value) {
+			delete(sub.attrs, name)
+			return ""
+		}
 	}
 	switch name {
 	case "RawMessageDelivery":
+		given := value
 		value = strings.ToLower(value)
 		if value != "true" && value != "false" {
-			return invalid("Attributes Reason: RawMessageDelivery: Invalid value [%s]. Must be true or false.", value)
+			return "RawMessageDelivery: Invalid value [" + given + "]. Must be true or false."
 		}
 		if value == "true" && (sub.protocol == protocolEmail || sub.protocol == protocolEmailJSON) {
-			return invalid("Attributes Reason: RawMessageDelivery: Delivery protocol [%s] does not support raw message delivery.", sub.protocol)
+			return "RawMessageDelivery: Delivery protocol [" + sub.protocol + "] does not support raw message delivery."
 		}
 	case "FilterPolicy":
 		// Checked by setAll, when the scope is known.
 	case "FilterPolicyScope":
 		if value != scopeAttributes && value != scopeBody {
-			return invalid("FilterPolicyScope: Invalid value [%s]. Please use either MessageBody or MessageAttributes", value)
+			return "FilterPolicyScope: Invalid value [" + value + "]. Please use either MessageBody or MessageAttributes"
 		}
 	case "RedrivePolicy":
-		if _, err := deadLetterQueue(value); err != nil {
-			return err
+		queue, problem := deadLetterQueue(value)
+		switch {
+		case problem != "":
+			return "RedrivePolicy: " + problem
+		case isFIFO(sub.endpoint) && !isFIFO(queue):
+			return "RedrivePolicy: must use a FIFO queue as DLQ for a FIFO Subscription to a FIFO Topic."
+		case !isFIFO(sub.endpoint) && isFIFO(queue):
+			return "RedrivePolicy: must use a standard queue as DLQ for a standard subscription."
 		}
-	case "DeliveryPolicy", "SubscriptionRoleArn", "ReplayPolicy", "ReplayStatus":
-		return invalid("Attributes Reason: %s is not supported by this endpoint", name)
+	case "DeliveryPolicy":
+		if !sub.overHTTP() {
+			return "DeliveryPolicy: Delivery protocol [" + sub.protocol + "] does not support a delivery policy."
+		}
+		p, problem := parseSubscriptionDelivery(value)
+		if problem != "" {
+			return "DeliveryPolicy: " + problem
+		}
+		value = p.shown()
+	case "SubscriptionRoleArn":
+		if !roleARN.MatchString(value) {
+			return "SubscriptionRoleArn: [" + value + "] is not the ARN of an IAM role"
+		}
+	case "ReplayPolicy", "ReplayStatus":
+		return name + ": message archiving and replay are not supported by this endpoint"
 	default:
-		return invalid("AttributeName")
+		return "AttributeName"
 	}
 	sub.attrs[name] = value
-	return nil
+	return ""
+}
+
+func (sub *subscription) overHTTP() bool {
+	return sub.protocol == protocolHTTP || sub.protocol == protocolHTTPS
 }
 
 func isEmptyObject(value string) bool {
@@ -66,15 +94,17 @@ func isEmptyObject(value string) bool {
 }
 
 // deadLetterQueue reads a RedrivePolicy: {"deadLetterTargetArn": "arn:aws:sqs:…"}.
-func deadLetterQueue(redrivePolicy string) (string, error) {
-	var p map[string]string
+func deadLetterQueue(redrivePolicy string) (arn, problem string) {
+	if err := checkJSON(redrivePolicy); err != nil {
+		return "", "failed to parse JSON. " + err.Error()
+	}
+	var p map[string]any
 	if err := json.Unmarshal([]byte(redrivePolicy), &p); err != nil {
-		return "", invalid("RedrivePolicy: failed to parse JSON. %v", err)
+		return "", "it must be a JSON object"
 	}
-	arn := p["deadLetterTargetArn"]
-	f := strings.Split(arn, ":")
-	if len(p) != 1 || len(f) != 6 || f[0] != "arn" || f[2] != "sqs" || f[5] == "" || strings.HasSuffix(f[5], ".fifo") {
-		return "", invalid("RedrivePolicy: deadLetterTargetArn, the ARN of a standard queue, is expected and nothing else")
+	arn, _ = p["deadLetterTargetArn"].(string)
+	if !isQueueARN(arn) {
+		return "", "deadLetterTargetArn is an invalid arn"
 	}
-	return arn, nil
+	return arn, ""
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"maps"
 	"net/url"
+	"regexp"
 	"strings"
 	"time"
 
@@ -31,26 +32,30 @@ const (
 )
 
 func (s *Service) subscribe(ctx context.Context, r *wire.Request, in *sns.SubscribeInput) (*sns.SubscribeOutput, error) {
-	topicARN, protocol, endpoint := aws.ToString(in.TopicArn), aws.ToString(in.Protocol), aws.ToString(in.Endpoint)
-	if err := checkARN(topicARN); err != nil {
+	topicARN, err := s.topicARN("TopicArn", in.TopicArn)
+	if err != nil {
 		return nil, err
 	}
-	if err := s.checkEndpoint(protocol, endpoint); err != nil {
+	if _, err := findTopic(s.db.Read(), topicARN); err != nil {
+		return nil, err
+	}
+	protocol, endpoint := aws.ToString(in.Protocol), aws.ToString(in.Endpoint)
+	if err := s.checkEndpoint(topicARN, protocol, endpoint); err != nil {
 		return nil, err
 	}
 	want := &subscription{
 		arn: topicARN + ":" + wire.UUID(), topic: topicARN, protocol: protocol, endpoint: endpoint, attrs: map[string]string{},
 		principal: s.callerARN(r.Principal), created: s.now().UnixMilli(),
 	}
-	if err := want.setAll(in.Attributes); err != nil {
-		return nil, err
+	if problem := want.setAll(in.Attributes); problem != "" {
+		return nil, invalid("Attributes Reason: %s", problem)
 	}
 	if protocol == protocolSQS {
 		// Queues of the own account need no confirmation.
 		want.confirmed, want.authenticated = true, true
 	}
 	var sub *subscription
-	err := s.db.Update(ctx, func(tx *db.Tx) error {
+	err = s.db.Update(ctx, func(tx *db.Tx) error {
 		t, err := findTopic(tx, topicARN)
 		if err != nil {
 			return err
@@ -104,17 +109,20 @@ func attributesAgree(have, want map[string]string) bool {
 	return true
 }
 
-func (s *Service) checkEndpoint(protocol, endpoint string) error {
+func (s *Service) checkEndpoint(topicARN, protocol, endpoint string) error {
+	if isFIFO(topicARN) && protocol != protocolSQS {
+		return invalid("Invalid protocol type: %s", protocol)
+	}
 	switch protocol {
 	case protocolSQS:
 		f := strings.Split(endpoint, ":")
 		switch {
-		case len(f) != 6 || f[0] != "arn" || f[2] != "sqs" || f[5] == "":
+		case !isQueueARN(endpoint):
 			return invalid("SQS endpoint ARN")
 		case f[3] != s.opts.Region || f[4] != s.opts.Account:
 			return invalid("Endpoint Reason: %s is not a queue of this endpoint (region %s, account %s)", endpoint, s.opts.Region, s.opts.Account)
-		case strings.HasSuffix(f[5], ".fifo"):
-			return invalid("Endpoint Reason: FIFO SQS Queues can not be subscribed to standard SNS topics")
+		case isFIFO(endpoint) && !isFIFO(topicARN):
+			return invalid("Invalid parameter: Endpoint Reason: FIFO SQS Queues can not be subscribed to standard SNS topics")
 		}
 	case protocolEmail, protocolEmailJSON:
 		if err := mail.CheckAddress(endpoint); err != nil {
@@ -150,70 +158,43 @@ func (s *Service) callerARN(principal string) string {
 // confirmSubscription needs no credentials: whoever has the token got it at the
 // subscribed address.
 func (s *Service) confirmSubscription(ctx context.Context, r *wire.Request, in *sns.ConfirmSubscriptionInput) (*sns.ConfirmSubscriptionOutput, error) {
-	sub, err := s.confirm(ctx, aws.ToString(in.TopicArn), aws.ToString(in.Token), r.Principal != "", aws.ToString(in.AuthenticateOnUnsubscribe) == "true")
+	sub, err := s.confirm(ctx, in.TopicArn, aws.ToString(in.Token), r.Principal != "", aws.ToString(in.AuthenticateOnUnsubscribe) == "true")
 	if err != nil {
 		return nil, err
 	}
 	return &sns.ConfirmSubscriptionOutput{SubscriptionArn: &sub.arn}, nil
 }
 
-// confirm makes a pending subscription deliver. Confirming again changes nothing.
-func (s *Service) confirm(ctx context.Context, topicARN, token string, authenticated, guard bool) (*subscription, error) {
-	if err := checkARN(topicARN); err != nil {
-		return nil, err
+var hexDigits = regexp.MustCompile(`^[0-9a-fA-F]+$`)
+
+// confirm makes a pending subscription deliver, or an ended one again. Confirming again
+// changes nothing. The topic only has to be one of this region: the token is what counts.
+func (s *Service) confirm(ctx context.Context, topicARN *string, token string, authenticated, guard bool) (*subscription, error) {
+	if _, err := s.topicARN("Topic", topicARN); err != nil {
+		return nil, invalid("Topic")
+	}
+	if !hexDigits.MatchString(token) {
+		return nil, wire.Errorf("InvalidParameter", "Invalid token")
 	}
 	var sub *subscription
 	err := s.db.Update(ctx, func(tx *db.Tx) (err error) {
-		if _, err = findTopic(tx, topicARN); err != nil {
-			return err
+		sub, err = findSubscription(tx, byToken, token)
+		if isNotFound(err) {
+			sub, err = s.revived(tx, token)
 		}
-		sub, err = findSubscription(tx, byToken, topicARN, token)
 		switch {
 		case isNotFound(err):
-			return invalid("Token Reason: no subscription of this topic waits for this token; subscribe again to get a new one")
+			return invalid("Token")
 		case err != nil || sub.confirmed:
 			return err
 		case sub.expires < s.now().UnixMilli():
-			return invalid("Token Reason: it has expired; subscribe again to get a new one")
+			return invalid("Token")
 		}
 		sub.confirmed, sub.authenticated, sub.guarded = true, authenticated, authenticated && guard
 		tx.OnCommit(func() {
 			s.log.Info("subscription confirmed", "subscription", sub.arn, "protocol", sub.protocol, "endpoint", sub.endpoint)
 		})
 		return saveSubscription(tx, sub)
-	})
-	return sub, err
-}
-
-// unsubscribe ends a subscription; one that is gone already is no error. Without
-// credentials it works as long as the confirmation did not ask for them.
-func (s *Service) unsubscribe(ctx context.Context, r *wire.Request, in *sns.UnsubscribeInput) (*sns.UnsubscribeOutput, error) {
-	_, err := s.end(ctx, aws.ToString(in.SubscriptionArn), r.Principal != "")
-	return nil, err
-}
-
-// end removes a subscription and returns what it was, or nil if there was none.
-func (s *Service) end(ctx context.Context, arn string, authenticated bool) (*subscription, error) {
-	if strings.Count(arn, ":") != 6 {
-		return nil, invalid("SubscriptionArn Reason: An ARN must have at least 6 elements, not %d", strings.Count(arn, ":")+1)
-	}
-	var sub *subscription
-	err := s.db.Update(ctx, func(tx *db.Tx) (err error) {
-		sub, err = findSubscription(tx, byARN, arn)
-		if isNotFound(err) {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-		if sub.guarded && !authenticated {
-			return forbidden("Unsubscribing %s takes the credentials of the account", arn)
-		}
-		if _, err := tx.Exec(`DELETE FROM sns_subscriptions WHERE arn = ?`, arn); err != nil {
-			return err
-		}
-		_, err = tx.Exec(`UPDATE sns_topics SET deleted = deleted + 1 WHERE arn = ?`, sub.topic)
-		return err
 	})
 	return sub, err
 }
@@ -230,8 +211,8 @@ func (s *Service) listSubscriptions(_ context.Context, _ *wire.Request, in *sns.
 }
 
 func (s *Service) listSubscriptionsByTopic(_ context.Context, _ *wire.Request, in *sns.ListSubscriptionsByTopicInput) (*sns.ListSubscriptionsByTopicOutput, error) {
-	arn := aws.ToString(in.TopicArn)
-	if err := checkARN(arn); err != nil {
+	arn, err := s.topicARN("TopicArn", in.TopicArn)
+	if err != nil {
 		return nil, err
 	}
 	if _, err := findTopic(s.db.Read(), arn); err != nil {
@@ -266,7 +247,11 @@ func (s *Service) page(list []*subscription) (page []types.Subscription, next *s
 }
 
 func (s *Service) getSubscriptionAttributes(_ context.Context, _ *wire.Request, in *sns.GetSubscriptionAttributesInput) (*sns.GetSubscriptionAttributesOutput, error) {
-	sub, err := findSubscription(s.db.Read(), byARN, aws.ToString(in.SubscriptionArn))
+	arn, err := subscriptionARN(in.SubscriptionArn)
+	if err != nil {
+		return nil, err
+	}
+	sub, err := findSubscription(s.db.Read(), byARN, arn)
 	if err != nil {
 		return nil, err
 	}
@@ -276,24 +261,35 @@ func (s *Service) getSubscriptionAttributes(_ context.Context, _ *wire.Request, 
 		"PendingConfirmation":          fmt.Sprint(!sub.confirmed),
 		"ConfirmationWasAuthenticated": fmt.Sprint(sub.authenticated),
 	}
-	if sub.protocol == protocolHTTP || sub.protocol == protocolHTTPS {
-		out["EffectiveDeliveryPolicy"] = subscriptionDeliveryPolicy
-	}
 	maps.Copy(out, sub.attrs)
-	if out["FilterPolicy"] != "" && out["FilterPolicyScope"] == "" {
+	if sub.overHTTP() {
+		t, err := findTopic(s.db.Read(), sub.topic)
+		if err != nil {
+			return nil, err
+		}
+		out["EffectiveDeliveryPolicy"] = compactJSON(sub.delivery(t))
+	}
+	switch {
+	case out["FilterPolicy"] == "":
+		delete(out, "FilterPolicyScope") // it says nothing
+	case out["FilterPolicyScope"] == "":
 		out["FilterPolicyScope"] = scopeAttributes
 	}
 	return &sns.GetSubscriptionAttributesOutput{Attributes: out}, nil
 }
 
 func (s *Service) setSubscriptionAttributes(ctx context.Context, _ *wire.Request, in *sns.SetSubscriptionAttributesInput) (*sns.SetSubscriptionAttributesOutput, error) {
+	arn, err := subscriptionARN(in.SubscriptionArn)
+	if err != nil {
+		return nil, err
+	}
 	return nil, s.db.Update(ctx, func(tx *db.Tx) error {
-		sub, err := findSubscription(tx, byARN, aws.ToString(in.SubscriptionArn))
+		sub, err := findSubscription(tx, byARN, arn)
 		if err != nil {
 			return err
 		}
-		if err := sub.setAll(map[string]string{aws.ToString(in.AttributeName): aws.ToString(in.AttributeValue)}); err != nil {
-			return err
+		if problem := sub.setAll(map[string]string{aws.ToString(in.AttributeName): aws.ToString(in.AttributeValue)}); problem != "" {
+			return invalid("%s", problem)
 		}
 		return saveSubscription(tx, sub)
 	})

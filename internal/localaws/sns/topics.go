@@ -10,8 +10,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"unicode"
-	"unicode/utf8"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/sns"
@@ -21,7 +19,7 @@ import (
 	"github.com/tintype/tintype/internal/localaws/wire"
 )
 
-var topicName = regexp.MustCompile(`^[A-Za-z0-9_-]{1,256}$`)
+var topicName = regexp.MustCompile(`^[A-Za-z0-9_-]+$`)
 
 // TopicARN is the ARN of the topic of that name in this endpoint.
 func (s *Service) TopicARN(name string) string {
@@ -32,21 +30,30 @@ func (s *Service) TopicARN(name string) string {
 // tags is the same topic, with others it is an error.
 func (s *Service) createTopic(ctx context.Context, _ *wire.Request, in *sns.CreateTopicInput) (*sns.CreateTopicOutput, error) {
 	name := aws.ToString(in.Name)
+	fifo := in.Attributes["FifoTopic"]
 	switch {
-	case strings.HasSuffix(name, ".fifo") || in.Attributes["FifoTopic"] == "true":
-		return nil, invalid("Attributes Reason: FIFO topics are not supported by this endpoint")
-	case !topicName.MatchString(name):
+	case !topicName.MatchString(strings.TrimSuffix(name, fifoSuffix)) || len(name) > 256 || isFIFO(name) != (fifo == "true"):
 		return nil, invalid("Topic Name")
-	case aws.ToString(in.DataProtectionPolicy) != "":
-		return nil, invalid("DataProtectionPolicy Reason: data protection is not supported by this endpoint")
+	case fifo != "" && fifo != "true" && fifo != "false":
+		return nil, invalid("Attributes Reason: FifoTopic: Invalid value [%s]. Must be true or false.", fifo)
 	}
-	t := &topic{arn: s.TopicARN(name), attrs: map[string]string{}}
-	for k, v := range in.Attributes {
-		if k == "FifoTopic" && v == "false" {
-			continue // it says what is so
+	t := &topic{arn: s.TopicARN(name), attrs: map[string]string{}, protection: aws.ToString(in.DataProtectionPolicy)}
+	if err := checkProtection(t.protection); err != nil {
+		return nil, err
+	}
+	for _, k := range sorted(in.Attributes) {
+		if k == "FifoTopic" {
+			continue
 		}
-		if err := t.set(k, v); err != nil {
-			return nil, err
+		if problem := t.set(k, in.Attributes[k]); problem != "" {
+			return nil, invalid("Attributes Reason: %s", problem)
+		}
+	}
+	asked := maps.Clone(t.attrs)
+	if isFIFO(name) {
+		t.attrs["FifoTopic"] = "true"
+		if t.attrs["ContentBasedDeduplication"] == "" {
+			t.attrs["ContentBasedDeduplication"] = "false"
 		}
 	}
 	if err := checkTags(in.Tags); err != nil {
@@ -63,7 +70,7 @@ func (s *Service) createTopic(ctx context.Context, _ *wire.Request, in *sns.Crea
 		if err != nil {
 			return err
 		}
-		for k, v := range t.attrs {
+		for k, v := range asked {
 			if old.attrs[k] != v {
 				return invalid("Attributes Reason: Topic already exists with different attributes")
 			}
@@ -86,12 +93,14 @@ func (s *Service) createTopic(ctx context.Context, _ *wire.Request, in *sns.Crea
 // deleteTopic removes the topic and its subscriptions. Deliveries that it owes are
 // still made.
 func (s *Service) deleteTopic(ctx context.Context, _ *wire.Request, in *sns.DeleteTopicInput) (*sns.DeleteTopicOutput, error) {
-	arn := aws.ToString(in.TopicArn)
-	if err := checkARN(arn); err != nil {
+	arn, err := s.topicARN("TopicArn", in.TopicArn)
+	if err != nil {
 		return nil, err
 	}
 	return nil, s.db.Update(ctx, func(tx *db.Tx) error {
-		for _, q := range []string{`DELETE FROM sns_topics WHERE arn = ?`, `DELETE FROM sns_subscriptions WHERE topic = ?`, `DELETE FROM sns_tags WHERE arn = ?`} {
+		for _, q := range []string{
+			`DELETE FROM sns_topics WHERE arn = ?`, `DELETE FROM sns_subscriptions WHERE topic = ?`, `DELETE FROM sns_tags WHERE arn = ?`,
+			`DELETE FROM sns_seen WHERE topic = ?`, `DELETE FROM sns_ended WHERE topic = ?`} {
 			if _, err := tx.Exec(q, arn); err != nil {
 				return fmt.Errorf("delete topic %s: %w", arn, err)
 			}
@@ -126,8 +135,8 @@ func (s *Service) listTopics(ctx context.Context, _ *wire.Request, in *sns.ListT
 }
 
 func (s *Service) getTopicAttributes(ctx context.Context, _ *wire.Request, in *sns.GetTopicAttributesInput) (*sns.GetTopicAttributesOutput, error) {
-	arn := aws.ToString(in.TopicArn)
-	if err := checkARN(arn); err != nil {
+	arn, err := s.topicARN("TopicArn", in.TopicArn)
+	if err != nil {
 		return nil, err
 	}
 	t, err := findTopic(s.db.Read(), arn)
@@ -139,21 +148,16 @@ func (s *Service) getTopicAttributes(ctx context.Context, _ *wire.Request, in *s
 	if err != nil {
 		return nil, fmt.Errorf("count subscriptions of %s: %w", arn, err)
 	}
-	out := map[string]string{
-		"TopicArn": arn, "Owner": s.opts.Account, "DisplayName": "",
-		"EffectiveDeliveryPolicy": topicDeliveryPolicy,
-		"SubscriptionsConfirmed":  strconv.FormatInt(confirmed, 10),
-		"SubscriptionsPending":    strconv.FormatInt(pending, 10),
-		"SubscriptionsDeleted":    strconv.FormatInt(t.deleted, 10),
-	}
-	maps.Copy(out, t.attrs)
-	out["Policy"] = t.policy(s.opts.Account)
+	out := t.attributes(s.opts.Account)
+	out["SubscriptionsConfirmed"] = strconv.FormatInt(confirmed, 10)
+	out["SubscriptionsPending"] = strconv.FormatInt(pending, 10)
+	out["SubscriptionsDeleted"] = strconv.FormatInt(t.deleted, 10)
 	return &sns.GetTopicAttributesOutput{Attributes: out}, nil
 }
 
 func (s *Service) setTopicAttributes(ctx context.Context, _ *wire.Request, in *sns.SetTopicAttributesInput) (*sns.SetTopicAttributesOutput, error) {
-	arn := aws.ToString(in.TopicArn)
-	if err := checkARN(arn); err != nil {
+	arn, err := s.topicARN("TopicArn", in.TopicArn)
+	if err != nil {
 		return nil, err
 	}
 	return nil, s.db.Update(ctx, func(tx *db.Tx) error {
@@ -161,43 +165,11 @@ func (s *Service) setTopicAttributes(ctx context.Context, _ *wire.Request, in *s
 		if err != nil {
 			return err
 		}
-		if err := t.set(aws.ToString(in.AttributeName), aws.ToString(in.AttributeValue)); err != nil {
-			return err
+		if problem := t.set(aws.ToString(in.AttributeName), aws.ToString(in.AttributeValue)); problem != "" {
+			return invalid("%s", problem)
 		}
 		return saveTopic(tx, t)
 	})
-}
-
-// set checks and sets one attribute. What has no effect here is refused rather than
-// stored and ignored.
-func (t *topic) set(name, value string) error {
-	switch name {
-	case "Policy":
-		if err := policy.Validate(value); err != nil {
-			return invalid("Policy Error: %v", err)
-		}
-	case "DisplayName":
-		if utf8.RuneCountInString(value) > 100 || strings.ContainsFunc(value, unicode.IsControl) {
-			return invalid("DisplayName Reason: at most 100 characters without control characters are taken")
-		}
-	case "SignatureVersion":
-		if value != "1" && value != "2" {
-			return invalid("SignatureVersion Reason: 1 (SHA1) or 2 (SHA256) is expected, not %q", value)
-		}
-	case "TracingConfig":
-		if value != "PassThrough" {
-			return invalid("TracingConfig Reason: only PassThrough is supported by this endpoint")
-		}
-	case "DeliveryPolicy", "KmsMasterKeyId", "FifoTopic", "ContentBasedDeduplication", "ArchivePolicy", "FifoThroughputScope", "DataProtectionPolicy":
-		return invalid("AttributeName Reason: %s is not supported by this endpoint", name)
-	default:
-		if strings.HasSuffix(name, "FeedbackRoleArn") || strings.HasSuffix(name, "FeedbackSampleRate") {
-			return invalid("AttributeName Reason: delivery status logging (%s) is not supported by this endpoint", name)
-		}
-		return invalid("AttributeName")
-	}
-	t.attrs[name] = value
-	return nil
 }
 
 // policy is the topic's policy: as set, or as AWS makes it, for the owner only.
@@ -263,15 +235,6 @@ func (s *Service) authorizeOwner(t *topic, principal, action string) error {
 	})
 	if decision == policy.Denied {
 		return forbidden("User: %s is not authorized to perform: %s on resource: %s with an explicit deny in a resource-based policy", principal, action, t.arn)
-	}
-	return nil
-}
-
-// checkARN refuses what is no topic's ARN.
-func checkARN(arn string) error {
-	f := strings.Split(arn, ":")
-	if len(f) != 6 || f[0] != "arn" || f[2] != "sns" || f[5] == "" {
-		return invalid("TopicArn Reason: %q is not the ARN of a topic", arn)
 	}
 	return nil
 }
