@@ -35,7 +35,7 @@ func operator(name string) (compare comparison, negated bool) {
 	case "Bool":
 		return strings.EqualFold, false
 	default:
-		return nil, false
+		return further(name)
 	}
 }
 
@@ -84,6 +84,9 @@ func (c *Condition) supported() string {
 		}
 		if strings.HasPrefix(base, "Arn") && v != "*" && strings.Count(v, ":") < 5 {
 			return v + " is not an ARN (six fields separated by colons)"
+		}
+		if why := unreadable(base, v); why != "" {
+			return why
 		}
 	}
 	return ""
