@@ -22,11 +22,12 @@ type encryption struct {
 type attributes struct {
 	class      types.StorageClass // empty: STANDARD
 	encryption *encryption
+	acl        *accessList
 }
 
 // attributes reads them from the request's header.
 func (s *Service) attributes(ctx context.Context) (attributes, error) {
-	var a attributes
+	a := attributes{acl: requestOf(ctx).acl}
 	h := requestOf(ctx).header
 	switch class := types.StorageClass(h.Get("X-Amz-Storage-Class")); {
 	case class == "", class == types.StorageClassStandard:

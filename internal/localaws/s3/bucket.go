@@ -11,7 +11,6 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 	gateway "github.com/versity/versitygw/backend"
 	"github.com/versity/versitygw/s3err"
-	"github.com/versity/versitygw/s3response"
 
 	"github.com/tintype/tintype/internal/localaws/db"
 )
@@ -29,40 +28,6 @@ func (store) String() string { return "tintype" }
 
 // Shutdown does nothing: Service.Close does.
 func (store) Shutdown() {}
-
-func (s store) CreateBucket(ctx context.Context, in *awss3.CreateBucketInput, acl []byte) error {
-	var tags map[string]string
-	if in.CreateBucketConfiguration != nil {
-		var err error
-		if tags, err = gateway.ParseCreateBucketTags(in.CreateBucketConfiguration.Tags); err != nil {
-			return err
-		}
-	}
-	name := *in.Bucket
-	return s.update(ctx, func(tx *db.Tx) error {
-		switch _, err := bucketTx(tx, name); {
-		case err == nil && s.opts.Region == "us-east-1":
-			return nil // there and only there S3 lets the owner create a bucket again
-		case err == nil:
-			return s3err.GetBucketErr(s3err.ErrBucketAlreadyOwnedByYou, name)
-		case !errors.Is(err, s3err.GetAPIError(s3err.ErrNoSuchBucket)):
-			return err
-		}
-		_, err := tx.Exec(`INSERT INTO s3_buckets (name, created, ownership, acl, tags) VALUES (?, ?, ?, ?, ?)`,
-			name, s.opts.Now().UnixMilli(), string(in.ObjectOwnership), acl, jsonOrNil(tags))
-		if err == nil && deref(in.ObjectLockEnabledForBucket) {
-			err = enableLockTx(tx, name)
-		}
-		return err
-	})
-}
-
-func (s store) HeadBucket(ctx context.Context, in *awss3.HeadBucketInput) (*awss3.HeadBucketOutput, error) {
-	if _, err := s.bucketID(ctx, *in.Bucket); err != nil {
-		return nil, err
-	}
-	return &awss3.HeadBucketOutput{}, nil
-}
 
 func (s store) DeleteBucket(ctx context.Context, name string) error {
 	var freed []string
@@ -87,39 +52,19 @@ func (s store) DeleteBucket(ctx context.Context, name string) error {
 			}
 			freed = append(freed, blobs...)
 		}
-		_, err = tx.Exec(`DELETE FROM s3_buckets WHERE id = ?`, b.id)
-		return err
+		if _, err := tx.Exec(`DELETE FROM s3_configs WHERE bucket = ?`, b.id); err != nil {
+			return err
+		}
+		if _, err := tx.Exec(`DELETE FROM s3_buckets WHERE id = ?`, b.id); err != nil {
+			return err
+		}
+		s.forget(tx, name)
+		return nil
 	})
 	if err == nil {
 		s.blobs.remove(freed...)
 	}
 	return err
-}
-
-func (s store) ListBuckets(ctx context.Context, in s3response.ListBucketsInput) (s3response.ListAllMyBucketsResult, error) {
-	var out s3response.ListAllMyBucketsResult
-	rows, err := s.db.Read().QueryContext(requestOf(ctx).ctx, `SELECT name, created FROM s3_buckets WHERE name > ? AND substr(name, 1, length(?2)) = ?2 ORDER BY name LIMIT ?`,
-		in.ContinuationToken, in.Prefix, in.MaxBuckets+1)
-	if err != nil {
-		return out, err
-	}
-	defer rows.Close()
-	out.Owner = s3response.CanonicalUser{ID: in.Owner, DisplayName: in.Owner}
-	out.Prefix = in.Prefix
-	for rows.Next() {
-		var name string
-		var created int64
-		if err := rows.Scan(&name, &created); err != nil {
-			return out, err
-		}
-		list := &out.Buckets.Bucket
-		if len(*list) == int(in.MaxBuckets) {
-			out.ContinuationToken = (*list)[len(*list)-1].Name
-			break
-		}
-		*list = append(*list, s3response.ListAllMyBucketsEntry{Name: name, CreationDate: fromMillis(created)})
-	}
-	return out, rows.Err()
 }
 
 // document reads one of a bucket's documents; missing is the answer where it is not
@@ -144,8 +89,11 @@ func (s store) setDocument(ctx context.Context, name, query string, doc any) err
 		if _, err := bucketTx(tx, name); err != nil {
 			return err
 		}
-		_, err := tx.Exec(query, doc, name)
-		return err
+		if _, err := tx.Exec(query, doc, name); err != nil {
+			return err
+		}
+		s.forget(tx, name)
+		return nil
 	})
 }
 

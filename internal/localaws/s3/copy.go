@@ -125,6 +125,7 @@ func (s store) copyOnce(ctx context.Context, in s3response.CopyObjectInput) (cop
 	}
 	w.meta.Encryption = attrs.encryption                // a copy is encrypted as it asks for, not as the source
 	w.meta.Redirect = deref(in.WebsiteRedirectLocation) // never copied
+	w.meta.ACL = attrs.acl                              // nor is the ACL
 	if in.TaggingDirective == types.TaggingDirectiveReplace {
 		if w.tags, err = parseTags(in.Tagging); err != nil {
 			return nil, nil, err

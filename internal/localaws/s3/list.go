@@ -185,7 +185,7 @@ func (s *Service) split(p page, req *request, owner bool) (objects []s3response.
 			o.ChecksumAlgorithm = []types.ChecksumAlgorithm{e.checksum.Algorithm}
 		}
 		if owner {
-			o.Owner = &types.Owner{ID: &s.opts.AccessKey, DisplayName: &s.opts.AccessKey}
+			o.Owner = &types.Owner{ID: &s.owner}
 		}
 		objects = append(objects, o)
 	}
@@ -277,7 +277,7 @@ func (s store) ListMultipartUploads(ctx context.Context, in *awss3.ListMultipart
 		return out, err
 	}
 	defer rows.Close()
-	owner := s3response.Owner{ID: s.opts.AccessKey, DisplayName: s.opts.AccessKey}
+	owner := s3response.Owner{ID: s.owner}
 	var common string
 	for rows.Next() {
 		var key []byte
@@ -328,7 +328,7 @@ func (s store) ListParts(ctx context.Context, in *awss3.ListPartsInput) (s3respo
 	if err != nil {
 		return out, err
 	}
-	owner := s3response.Owner{ID: s.opts.AccessKey, DisplayName: s.opts.AccessKey}
+	owner := s3response.Owner{ID: s.owner}
 	out = s3response.ListPartsResult{
 		Bucket: up.bucket, Key: up.key, UploadID: up.id, Initiator: s3response.Initiator(owner), Owner: owner, StorageClass: (&record{class: up.class}).storageClass(),
 		PartNumberMarker: marker, MaxParts: limit, IsTruncated: len(parts) > limit && limit > 0, ChecksumAlgorithm: up.algorithm, ChecksumType: up.kind,

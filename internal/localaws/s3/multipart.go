@@ -93,7 +93,7 @@ func (s store) CreateMultipartUpload(ctx context.Context, in s3response.CreateMu
 	m := meta{
 		ContentType: deref(in.ContentType), ContentEncoding: contentEncoding(in.ContentEncoding), ContentDisposition: deref(in.ContentDisposition),
 		ContentLanguage: deref(in.ContentLanguage), CacheControl: deref(in.CacheControl), Expires: deref(in.Expires),
-		Redirect: deref(in.WebsiteRedirectLocation), User: in.Metadata, Encryption: attrs.encryption,
+		Redirect: deref(in.WebsiteRedirectLocation), User: in.Metadata, Encryption: attrs.encryption, ACL: attrs.acl,
 	}
 	doc, err := json.Marshal(m)
 	if err != nil {

@@ -340,6 +340,10 @@ type request struct {
 	// signature of Version 2 was found good.
 	signedPath string
 	verifiedV2 bool
+	// mayList says that an anonymous caller may list the bucket, and so may know what is
+	// not in it.
+	mayList bool
+	acl     *accessList // that an upload asks for
 	objectRequest
 }
 

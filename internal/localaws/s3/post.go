@@ -32,12 +32,14 @@ const maxFormFields = 20_000
 func (t *table) postForm() fiber.Handler {
 	svc := &controllers.Services{}
 	action := metrics.ActionPostObject
+	w := way{action: action, public: auth.PutObjectAction}
 	checks := []fiber.Handler{
-		t.cors,
+		t.crossOrigin,
 		t.readForm,
-		middlewares.AuthorizePublicBucketAccess(t.be, action, auth.PutObjectAction, auth.PermissionWrite, t.region, false),
+		t.admitAnonymous(w),
 		t.identify,
 		t.acl,
+		func(c fiber.Ctx) error { return t.admitOwner(c, w) },
 	}
 	for i, check := range checks {
 		checks[i] = func(c fiber.Ctx) error { return t.s.answer(action, check(c)) }

@@ -31,6 +31,7 @@ type meta struct {
 	Redirect           string            `json:"redirect,omitempty"`
 	User               map[string]string `json:"user,omitempty"` // names in lower case
 	Encryption         *encryption       `json:"encryption,omitempty"`
+	ACL                *accessList       `json:"acl,omitempty"` // nil: the owner's alone
 }
 
 // part is what is kept of a part after its upload was completed; column parts.

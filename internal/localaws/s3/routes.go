@@ -52,7 +52,6 @@ type table struct {
 	iam    auth.IAMService
 	region string
 	ctrl   controllers.S3ApiController
-	cors   fiber.Handler
 
 	serviceOps, bucketOps, objectOps []op
 }
@@ -86,7 +85,6 @@ func (s *Service) table() *table {
 		region: s.opts.Region,
 	}
 	t.ctrl = controllers.New(t.be, t.iam, nil, nil, nil, false, false, "", maxParts)
-	t.cors = middlewares.ApplyBucketCORS(t.be, middlewares.BucketFromPath, "")
 	t.operations()
 	return t
 }
@@ -153,14 +151,14 @@ type way struct {
 // op wraps a controller in the checks that every operation has, in the order in which
 // S3 applies them.
 func (t *table) op(w way, do controllers.Controller) fiber.Handler {
-	checks := []fiber.Handler{t.cors, unsupportedHeaders}
+	checks := []fiber.Handler{t.crossOrigin, unsupportedHeaders}
 	if !w.upload {
 		checks = append(checks, boundBody)
 	}
 	presigned := middlewares.VerifyPresignedV4Signature(t.root, t.iam, t.region, w.upload)
 	checks = append(checks,
 		t.verifyV2URL(w.upload),
-		middlewares.AuthorizePublicBucketAccess(t.be, w.action, w.public, w.permission, t.region, w.upload),
+		t.admitAnonymous(w),
 		func(c fiber.Ctx) error {
 			if requestOf(c.RequestCtx()).verifiedV2 {
 				return nil
@@ -173,16 +171,16 @@ func (t *table) op(w way, do controllers.Controller) fiber.Handler {
 	if w.upload || w.document || w.needsSum {
 		checks = append(checks, middlewares.VerifyChecksums(w.upload, false, w.needsSum))
 	}
-	checks = append(checks, w.before...)
 	if w.action != metrics.ActionCreateBucket && w.action != metrics.ActionListAllMyBuckets {
-		checks = append(checks, t.acl)
+		checks = append(checks, t.acl, func(c fiber.Ctx) error { return t.admitOwner(c, w) })
 	}
+	checks = append(checks, w.before...)
 	for i, check := range checks {
 		checks[i] = func(c fiber.Ctx) error { return t.s.answer(w.action, check(c)) }
 	}
 	return controllers.ProcessHandlers(func(c fiber.Ctx) (*controllers.Response, error) {
 		resp, err := do(c)
-		return resp, t.s.answer(w.action, err)
+		return resp, hideAbsence(c, t.s.answer(w.action, err))
 	}, w.action, &controllers.Services{}, checks...)
 }
 
@@ -194,17 +192,25 @@ func (t *table) identify(c fiber.Ctx) error {
 	return nil
 }
 
-// acl loads the bucket's ACL. Callers may name the owner they expect; they know the
-// account, versitygw knows the access key.
+// acl makes sure that there is the bucket, and that it has the owner whom the caller
+// expects. Whether the caller may, versitygw is not asked: it finds the owner of
+// everything.
 func (t *table) acl(c fiber.Ctx) error {
+	if _, err := t.s.settings(c.RequestCtx(), c.Params("bucket")); err != nil {
+		return err
+	}
 	const expected = "X-Amz-Expected-Bucket-Owner"
 	if owner := c.Get(expected); owner != "" {
-		if owner != t.s.opts.Account {
-			return s3err.GetAPIError(s3err.ErrAccessDenied)
+		if !isAccount(owner) {
+			return failure(http.StatusBadRequest, "InvalidBucketOwnerAWSAccountID", "The value of the expected bucket owner parameter must be an AWS Account ID... ["+owner+"]")
 		}
-		c.Request().Header.Del(expected)
+		if owner != t.s.opts.Account {
+			return accessDenied()
+		}
+		c.Request().Header.Del(expected) // versitygw knows the access key only
 	}
-	return middlewares.ParseAcl(t.be)(c)
+	utils.ContextKeyParsedAcl.Set(c, auth.ACL{Owner: t.root.Access})
+	return nil
 }
 
 // boundBody refuses documents larger than any that S3 takes.
@@ -259,12 +265,10 @@ func takeQuiet(c fiber.Ctx) error {
 // they would be taken for the operation without them: a wrong success.
 func missing(onObject bool) []string {
 	if onObject {
-		return []string{"acl", "torrent", "restore", "select", "renameObject", "encryption", "annotation"}
+		return []string{"torrent", "restore", "select", "renameObject", "encryption", "annotation"}
 	}
 	return []string{
-		"abac", "accelerate", "analytics", "encryption", "intelligent-tiering", "inventory", "lifecycle", "logging", "metadataConfiguration",
-		"metadataInventoryTable", "metadataJournalTable", "metadataTable", "metrics", "publicAccessBlock",
-		"replication", "requestPayment", "session", "website",
+		"abac", "metadataConfiguration", "metadataInventoryTable", "metadataJournalTable", "metadataTable", "session",
 	}
 }
 
@@ -275,33 +279,33 @@ func (t *table) operations() {
 	k := t.ctrl
 
 	t.serviceOps = []op{
-		{method: get, run: t.op(way{action: metrics.ActionListAllMyBuckets, permission: read}, k.ListBuckets)},
+		{method: get, run: t.op(way{action: metrics.ActionListAllMyBuckets, permission: read}, t.listBuckets)},
 	}
 
 	preflight := controllers.ProcessHandlers(func(c fiber.Ctx) (*controllers.Response, error) {
-		resp, err := k.CORSOptions(c)
+		resp, err := t.preflight(c)
 		return resp, t.s.answer(metrics.ActionOptions, err)
-	}, metrics.ActionOptions, &controllers.Services{}, func(c fiber.Ctx) error { return t.s.answer(metrics.ActionOptions, t.acl(c)) })
+	}, metrics.ActionOptions, &controllers.Services{})
 	t.bucketOps = []op{
 		{method: http.MethodOptions, run: preflight},
-		{method: get, query: []string{"location"}, run: t.op(way{action: metrics.ActionGetBucketLocation, public: auth.GetBucketLocationAction, permission: read}, k.GetBucketLocation)},
+		{method: get, query: []string{"location"}, run: t.op(way{action: metrics.ActionGetBucketLocation, public: auth.GetBucketLocationAction, permission: read}, t.getLocation)},
 		{method: get, query: []string{"tagging"}, run: t.op(way{action: metrics.ActionGetBucketTagging, public: auth.GetBucketTaggingAction, permission: read}, k.GetBucketTagging)},
 		{method: put, query: []string{"tagging"}, run: t.op(way{action: metrics.ActionPutBucketTagging, public: auth.PutBucketTaggingAction, permission: write, needsSum: true}, k.PutBucketTagging)},
 		{method: del, query: []string{"tagging"}, run: t.op(way{action: metrics.ActionDeleteBucketTagging, public: auth.PutBucketTaggingAction, permission: write}, k.DeleteBucketTagging)},
 		{method: get, query: []string{"ownershipControls"}, run: t.op(way{action: metrics.ActionGetBucketOwnershipControls, public: auth.GetBucketOwnershipControlsAction, permission: read}, k.GetBucketOwnershipControls)},
-		{method: put, query: []string{"ownershipControls"}, run: t.op(way{action: metrics.ActionPutBucketOwnershipControls, public: auth.PutBucketOwnershipControlsAction, permission: write, document: true}, k.PutBucketOwnershipControls)},
+		{method: put, query: []string{"ownershipControls"}, run: t.op(way{action: metrics.ActionPutBucketOwnershipControls, public: auth.PutBucketOwnershipControlsAction, permission: write, document: true}, t.putOwnership)},
 		{method: del, query: []string{"ownershipControls"}, run: t.op(way{action: metrics.ActionDeleteBucketOwnershipControls, public: auth.PutBucketOwnershipControlsAction, permission: write}, k.DeleteBucketOwnershipControls)},
 		{method: get, query: []string{"versioning"}, run: t.op(way{action: metrics.ActionGetBucketVersioning, public: auth.GetBucketVersioningAction, permission: read, before: []fiber.Handler{askConfiguration}}, k.GetBucketVersioning)},
 		{method: put, query: []string{"versioning"}, run: t.op(way{action: metrics.ActionPutBucketVersioning, public: auth.PutBucketVersioningAction, permission: write, document: true}, k.PutBucketVersioning)},
 		{method: get, query: []string{"policy"}, run: t.op(way{action: metrics.ActionGetBucketPolicy, public: auth.GetBucketPolicyAction, permission: read}, k.GetBucketPolicy)},
-		{method: put, query: []string{"policy"}, run: t.op(way{action: metrics.ActionPutBucketPolicy, public: auth.PutBucketPolicyAction, permission: write, document: true}, k.PutBucketPolicy)},
+		{method: put, query: []string{"policy"}, run: t.op(way{action: metrics.ActionPutBucketPolicy, public: auth.PutBucketPolicyAction, permission: write, document: true}, t.putPolicy)},
 		{method: del, query: []string{"policy"}, run: t.op(way{action: metrics.ActionDeleteBucketPolicy, public: auth.DeleteBucketPolicyAction, permission: write}, k.DeleteBucketPolicy)},
-		{method: get, query: []string{"policyStatus"}, run: t.op(way{action: metrics.ActionGetBucketPolicyStatus, public: auth.GetBucketPolicyStatusAction, permission: read}, k.GetBucketPolicyStatus)},
-		{method: get, query: []string{"cors"}, run: t.op(way{action: metrics.ActionGetBucketCors, public: auth.GetBucketCorsAction, permission: read}, k.GetBucketCors)},
-		{method: put, query: []string{"cors"}, run: t.op(way{action: metrics.ActionPutBucketCors, public: auth.PutBucketCorsAction, permission: write, needsSum: true}, k.PutBucketCors)},
+		{method: get, query: []string{"policyStatus"}, run: t.op(way{action: metrics.ActionGetBucketPolicyStatus, public: auth.GetBucketPolicyStatusAction, permission: read}, t.getPolicyStatus)},
+		{method: get, query: []string{"cors"}, run: t.op(way{action: metrics.ActionGetBucketCors, public: auth.GetBucketCorsAction, permission: read}, t.getCORS)},
+		{method: put, query: []string{"cors"}, run: t.op(way{action: metrics.ActionPutBucketCors, public: auth.PutBucketCorsAction, permission: write, needsSum: true}, t.putCORS)},
 		{method: del, query: []string{"cors"}, run: t.op(way{action: metrics.ActionDeleteBucketCors, public: auth.PutBucketCorsAction, permission: write}, k.DeleteBucketCors)},
-		{method: get, query: []string{"acl"}, run: t.op(way{action: metrics.ActionGetBucketAcl, public: auth.GetBucketAclAction, permission: auth.PermissionReadAcp}, k.GetBucketAcl)},
-		{method: put, query: []string{"acl"}, run: t.op(way{action: metrics.ActionPutBucketAcl, public: auth.PutBucketAclAction, permission: auth.PermissionWriteAcp, document: true}, k.PutBucketAcl)},
+		{method: get, query: []string{"acl"}, run: t.op(way{action: metrics.ActionGetBucketAcl, public: auth.GetBucketAclAction, permission: auth.PermissionReadAcp}, t.getBucketACL)},
+		{method: put, query: []string{"acl"}, run: t.op(way{action: metrics.ActionPutBucketAcl, public: auth.PutBucketAclAction, permission: auth.PermissionWriteAcp, document: true}, t.putBucketACL)},
 		{method: get, query: []string{"notification"}, run: t.op(way{action: metrics.ActionGetBucketNotificationConfiguration, public: auth.GetBucketNotificationAction, permission: read}, t.getNotification)},
 		{method: put, query: []string{"notification"}, run: t.op(way{action: metrics.ActionPutBucketNotificationConfiguration, public: auth.PutBucketNotificationAction, permission: write, document: true}, t.putNotification)},
 		{method: get, query: []string{"object-lock"}, run: t.op(way{action: metrics.ActionGetObjectLockConfiguration, public: auth.GetBucketObjectLockConfigurationAction, permission: read}, t.getObjectLock)},
@@ -310,26 +314,28 @@ func (t *table) operations() {
 		{method: get, query: []string{"versions"}, run: t.op(way{action: metrics.ActionListObjectVersions, public: auth.ListBucketVersionsAction, permission: read}, t.listVersions)},
 		{method: post, query: []string{"delete"}, run: t.op(way{action: metrics.ActionDeleteObjects, public: auth.DeleteObjectAction, permission: write, needsSum: true, before: []fiber.Handler{takeQuiet}}, k.DeleteObjects)},
 	}
+	t.bucketOps = append(t.bucketOps, t.configOps()...)
 	t.bucketOps = append(t.bucketOps, t.missingOps(missing(false))...)
 	t.bucketOps = append(t.bucketOps,
 		op{method: get, query: []string{"list-type"}, run: t.op(way{action: metrics.ActionListObjectsV2, public: auth.ListBucketAction, permission: read}, k.ListObjectsV2)},
 		op{method: get, run: t.op(way{action: metrics.ActionListObjects, public: auth.ListBucketAction, permission: read}, k.ListObjects)},
-		op{method: head, run: t.op(way{action: metrics.ActionHeadBucket, public: auth.ListBucketAction, permission: read}, k.HeadBucket)},
-		op{method: put, run: t.op(way{action: metrics.ActionCreateBucket, public: auth.CreateBucketAction, permission: write, document: true}, k.CreateBucket)},
+		op{method: head, run: t.op(way{action: metrics.ActionHeadBucket, public: auth.ListBucketAction, permission: read}, t.headBucket)},
+		op{method: put, run: t.op(way{action: metrics.ActionCreateBucket, public: auth.CreateBucketAction, permission: write, document: true}, t.createBucket)},
 		op{method: del, run: t.op(way{action: metrics.ActionDeleteBucket, public: auth.DeleteBucketAction, permission: write}, k.DeleteBucket)},
 		op{method: post, run: t.postForm()},
 	)
 
 	mp := []string{"uploadId", "partNumber"}
 	const source = "X-Amz-Copy-Source"
-	copying := []fiber.Handler{takeSource}
+	copying := []fiber.Handler{takeSource, t.takeUpload}
 	t.objectOps = []op{
 		{method: http.MethodOptions, run: preflight},
 		{method: get, query: []string{"tagging"}, run: t.op(way{action: metrics.ActionGetObjectTagging, public: auth.GetObjectTaggingAction, permission: read}, k.GetObjectTagging)},
 		{method: put, query: []string{"tagging"}, run: t.op(way{action: metrics.ActionPutObjectTagging, public: auth.PutObjectTaggingAction, permission: write, document: true}, k.PutObjectTagging)},
 		{method: del, query: []string{"tagging"}, run: t.op(way{action: metrics.ActionDeleteObjectTagging, public: auth.DeleteObjectTaggingAction, permission: write}, k.DeleteObjectTagging)},
 		{method: get, query: []string{"attributes"}, run: t.op(way{action: metrics.ActionGetObjectAttributes, public: auth.GetObjectAttributesAction, permission: read}, k.GetObjectAttributes)},
-		{method: put, query: []string{"acl"}, run: t.op(way{action: metrics.ActionPutObjectAcl, public: auth.PutObjectAclAction, permission: auth.PermissionWriteAcp}, k.PutObjectAcl)},
+		{method: get, query: []string{"acl"}, run: t.op(way{action: metrics.ActionGetObjectAcl, public: auth.GetObjectAclAction, permission: auth.PermissionReadAcp}, t.getObjectACL)},
+		{method: put, query: []string{"acl"}, run: t.op(way{action: metrics.ActionPutObjectAcl, public: auth.PutObjectAclAction, permission: auth.PermissionWriteAcp, document: true}, t.putObjectACL)},
 		{method: get, query: []string{"retention"}, run: t.op(way{action: metrics.ActionGetObjectRetention, public: auth.GetObjectRetentionAction, permission: read}, t.getRetention)},
 		{method: put, query: []string{"retention"}, run: t.op(way{action: metrics.ActionPutObjectRetention, public: auth.PutObjectRetentionAction, permission: write, document: true}, t.putRetention)},
 		{method: get, query: []string{"legal-hold"}, run: t.op(way{action: metrics.ActionGetObjectLegalHold, public: auth.GetObjectLegalHoldAction, permission: read}, t.getLegalHold)},
@@ -345,8 +351,8 @@ func (t *table) operations() {
 		op{method: put, query: []string{"partNumber"}, run: t.op(way{action: metrics.ActionUndetected, permission: write}, k.HandleErrorRoute(s3err.GetInvalidArgumentErr(s3err.InvalidArgMissingUploadId, "partNumber")))},
 		op{method: put, query: []string{"uploadId"}, run: t.op(way{action: metrics.ActionUndetected, permission: write}, k.HandleErrorRoute(s3err.GetMethodNotAllowedErr(put, s3err.ResourceTypeUpload, []string{del, post, get})))},
 		op{method: put, header: source, run: t.op(way{action: metrics.ActionCopyObject, public: auth.PutObjectAction, permission: write, before: copying}, k.CopyObject)},
-		op{method: put, run: t.op(way{action: metrics.ActionPutObject, public: auth.PutObjectAction, permission: write, upload: true}, k.PutObject)},
-		op{method: post, query: []string{"uploads"}, run: t.op(way{action: metrics.ActionCreateMultipartUpload, public: auth.PutObjectAction, permission: write}, k.CreateMultipartUpload)},
+		op{method: put, run: t.op(way{action: metrics.ActionPutObject, public: auth.PutObjectAction, permission: write, upload: true, before: []fiber.Handler{t.takeUpload}}, k.PutObject)},
+		op{method: post, query: []string{"uploads"}, run: t.op(way{action: metrics.ActionCreateMultipartUpload, public: auth.PutObjectAction, permission: write, before: []fiber.Handler{t.takeUpload}}, k.CreateMultipartUpload)},
 		op{method: post, query: []string{"uploadId"}, run: t.op(way{action: metrics.ActionCompleteMultipartUpload, public: auth.PutObjectAction, permission: write}, k.CompleteMultipartUpload)},
 		op{method: del, query: []string{"uploadId"}, run: t.op(way{action: metrics.ActionAbortMultipartUpload, public: auth.AbortMultipartUploadAction, permission: write}, k.AbortMultipartUpload)},
 		op{method: del, run: t.op(way{action: metrics.ActionDeleteObject, public: auth.DeleteObjectAction, permission: write}, k.DeleteObject)},

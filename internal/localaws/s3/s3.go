@@ -77,6 +77,9 @@ type Service struct {
 
 	sequences sequences
 	told      sync.Map // bucket name → *destinations
+
+	owner string // canonical id of the account
+	settingsCache
 }
 
 // New opens the service on a store opened with Schema. It removes blob files that no
@@ -105,7 +108,7 @@ func New(d *db.DB, opts Options) (*Service, error) {
 	if err != nil {
 		return nil, fmt.Errorf("s3: data directory: %w", err)
 	}
-	s := &Service{db: d, opts: opts, blobs: blobs{dir: dir}, log: opts.Logger}
+	s := &Service{db: d, opts: opts, owner: canonicalID(opts.Account), blobs: blobs{dir: dir}, log: opts.Logger}
 	if err := s.blobs.open(); err != nil {
 		return nil, fmt.Errorf("s3: prepare %s: %w", dir, err)
 	}

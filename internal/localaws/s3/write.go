@@ -199,7 +199,7 @@ func (s store) PutObject(ctx context.Context, in s3response.PutObjectInput) (s3r
 		meta: meta{
 			ContentType: deref(in.ContentType), ContentEncoding: contentEncoding(in.ContentEncoding), ContentDisposition: deref(in.ContentDisposition),
 			ContentLanguage: deref(in.ContentLanguage), CacheControl: deref(in.CacheControl), Expires: deref(in.Expires),
-			Redirect: deref(in.WebsiteRedirectLocation), User: in.Metadata, Encryption: attrs.encryption,
+			Redirect: deref(in.WebsiteRedirectLocation), User: in.Metadata, Encryption: attrs.encryption, ACL: attrs.acl,
 		},
 	})
 	if err != nil {
