@@ -133,6 +133,7 @@ func (s *Server) open() (err error) {
 			return err
 		}
 		s.console = s.server(h)
+		s.console.RegisterOnShutdown(h.Close) // what is kept up to date would else not end
 	}
 	return nil
 }

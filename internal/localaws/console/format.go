@@ -1,32 +1,44 @@
 package console
 
 import (
-	"bytes"
-	"encoding/json"
 	"fmt"
 	"html/template"
 	"net/url"
 	"regexp"
+	"strconv"
 	"strings"
 	"time"
-)
+	"unicode"
+	"unicode/utf8"
 
-// maxShown is how much of a text a page shows, bytes.
-const maxShown = 32 << 10
+	"github.com/tintype/tintype/internal/localaws/sqs"
+)
 
 // functions are what the pages call.
 func functions(now func() time.Time) template.FuncMap {
 	return template.FuncMap{
-		"size":  size,
-		"since": func(t time.Time) string { return since(now(), t) },
-		"stamp": func(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05 UTC") },
-		"tidy":  tidy,
-		"name":  lastField,
-		"state": func(m Message) string { return messageState(now(), m) },
+		"size":      size,
+		"count":     count,
+		"since":     func(t time.Time) string { return since(now(), t) },
+		"until":     func(t time.Time) string { return strings.TrimSuffix(since(t, now()), " ago") },
+		"age":       func(t time.Time) string { return strings.TrimSuffix(since(now(), t), " ago") },
+		"stamp":     stamp,
+		"machine":   func(t time.Time) string { return t.UTC().Format(time.RFC3339Nano) },
+		"name":      lastField,
+		"state":     func(m sqs.MessageView) string { return messageState(now(), m) },
+		"spark":     newSpark,
+		"json":      pretty,
+		"path":      url.PathEscape,
+		"summary":   summary,
+		"seconds":   duration,
+		"text":      visible,
+		"innermost": innermost,
 	}
 }
 
-func messageState(now time.Time, m Message) string {
+func stamp(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05 UTC") }
+
+func messageState(now time.Time, m sqs.MessageView) string {
 	switch {
 	case !m.Visible.After(now):
 		return "visible"
@@ -35,6 +47,27 @@ func messageState(now time.Time, m Message) string {
 	default:
 		return "in flight"
 	}
+}
+
+// visible shows the characters of a name that would else not be seen, or would turn
+// others around, by their numbers: "gnp.exe" behind U+202E reads as "exe.png".
+func visible(s string) string {
+	odd := func(r rune) bool {
+		const joiner, nonJoiner = '\u200d', '\u200c' // of emojis and scripts that need them
+		return unicode.IsControl(r) || unicode.Is(unicode.Cf, r) && r != joiner && r != nonJoiner || r == utf8.RuneError
+	}
+	if !strings.ContainsFunc(s, odd) {
+		return s
+	}
+	var b strings.Builder
+	for _, r := range s {
+		if odd(r) {
+			fmt.Fprintf(&b, "⟨U+%04X⟩", r)
+		} else {
+			b.WriteRune(r)
+		}
+	}
+	return b.String()
 }
 
 // size is a number of bytes for people.
@@ -49,6 +82,15 @@ func size(n int64) string {
 		i++
 	}
 	return fmt.Sprintf("%.1f %ciB", v, "KMGTP"[i])
+}
+
+// count is a number with its thousands apart.
+func count(v any) string {
+	s := fmt.Sprint(v)
+	for i := len(s) - 3; i > 0 && s[i-1] != '-'; i -= 3 {
+		s = s[:i] + "\u202f" + s[i:]
+	}
+	return s
 }
 
 // since is how long ago t was, roughly.
@@ -68,16 +110,20 @@ func since(now, t time.Time) string {
 	}
 }
 
-// tidy indents JSON and shortens what is too long to be read.
-func tidy(s string) string {
-	if len(s) > maxShown {
-		return strings.ToValidUTF8(s[:maxShown], "") + fmt.Sprintf("\n… and %s more", size(int64(len(s)-maxShown)))
+// duration is a number of seconds, as attributes have it, for people: "345600" is
+// "4 days". Anything else is empty.
+func duration(seconds string) string {
+	n, err := strconv.ParseInt(seconds, 10, 64)
+	switch {
+	case err != nil || n < 120:
+		return ""
+	case n%86400 == 0:
+		return strings.TrimSuffix(fmt.Sprintf("%d days", n/86400), map[bool]string{true: "s"}[n == 86400])
+	case n%3600 == 0:
+		return fmt.Sprintf("%d h", n/3600)
+	default:
+		return fmt.Sprintf("%d min", n/60)
 	}
-	var b bytes.Buffer
-	if json.Indent(&b, []byte(s), "", "  ") == nil && b.Len() < 4*maxShown {
-		return b.String()
-	}
-	return s
 }
 
 // lastField is the name in an ARN.
