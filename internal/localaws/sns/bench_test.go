@@ -14,8 +14,11 @@ func BenchmarkSign(b *testing.B) {
 		b.Fatal(err)
 	}
 	defer d.Close()
-	s, err := loadSigner(d, time.Now())
+	s, err := newSigner(d, time.Now)
 	if err != nil {
+		b.Fatal(err)
+	}
+	if err := s.ready(b.Context()); err != nil {
 		b.Fatal(err)
 	}
 	for b.Loop() {

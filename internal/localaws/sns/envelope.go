@@ -81,7 +81,7 @@ func (s *Service) notificationEnvelope(t *topic, sub *subscription, n *notificat
 		if err != nil {
 			return "", err
 		}
-		fields = append(fields, field{"SignatureVersion", version}, field{"Signature", signature}, field{"SigningCertURL", s.opts.BaseURL + s.signer.path})
+		fields = append(fields, field{"SignatureVersion", version}, field{"Signature", signature}, field{"SigningCertURL", s.opts.BaseURL + s.signer.path()})
 	}
 	fields = append(fields, field{"UnsubscribeURL", s.unsubscribeURL(sub.arn)})
 	return writeEnvelope(fields, n.attrs), nil
@@ -120,7 +120,7 @@ func (s *Service) askEnvelope(t *topic, kind, message, token, messageID string) 
 	return writeEnvelope([]field{
 		{"Type", kind}, {"MessageId", messageID}, {"Token", token}, {"TopicArn", t.arn},
 		{"Message", message}, {"SubscribeURL", link}, {"Timestamp", timestamp},
-		{"SignatureVersion", version}, {"Signature", signature}, {"SigningCertURL", s.opts.BaseURL + s.signer.path},
+		{"SignatureVersion", version}, {"Signature", signature}, {"SigningCertURL", s.opts.BaseURL + s.signer.path()},
 	}, nil), nil
 }
 

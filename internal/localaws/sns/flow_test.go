@@ -262,13 +262,13 @@ func TestWhatWasAcknowledgedIsDeliveredAfterACrash(t *testing.T) {
 	for range 50 {
 		e.publish(topic, "an image was uploaded")
 	}
-	certificate := e.sns.signer.path
+	certificate := e.sns.signer.path()
 	e.close()
 
 	e = start(t, dir)
 	e.sns.Start()
 	e.mails(51)
-	if e.sns.signer.path != certificate {
+	if e.sns.signer.path() != certificate {
 		t.Error("the signing key changed with the restart")
 	}
 	e.until("an empty outbox", func() bool { return e.owed() == 0 })

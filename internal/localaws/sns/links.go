@@ -17,7 +17,7 @@ func (s *Service) IsPublic(r *http.Request) bool {
 	if r.Method != http.MethodGet {
 		return false
 	}
-	if r.URL.Path == s.signer.path {
+	if s.isCertificate(r) {
 		return true
 	}
 	q := r.URL.Query()
@@ -28,11 +28,16 @@ func (s *Service) IsPublic(r *http.Request) bool {
 	return action == "ConfirmSubscription" || action == "Unsubscribe"
 }
 
+func (s *Service) isCertificate(r *http.Request) bool {
+	path := s.signer.path()
+	return path != "" && r.URL.Path == path
+}
+
 // ServePublic answers the requests of IsPublic: pages to browsers, XML to programs.
 func (s *Service) ServePublic(w http.ResponseWriter, r *http.Request) {
-	if r.URL.Path == s.signer.path {
+	if s.isCertificate(r) {
 		w.Header().Set("Content-Type", "application/x-pem-file")
-		_, _ = w.Write(s.signer.pem) // a client that left cannot be told
+		_, _ = w.Write(s.signer.id.Load().pem) // a client that left cannot be told
 		return
 	}
 	if !strings.Contains(r.Header.Get("Accept"), "text/html") {

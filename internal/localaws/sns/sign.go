@@ -17,53 +17,95 @@ import (
 	"fmt"
 	"math/big"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/tintype/tintype/internal/localaws/db"
 )
 
-// signer signs what subscribers get, so that they can tell it comes from here.
+// signer signs what subscribers get, so that they can tell it comes from here. It makes
+// its key with the first subscription: a tenth of a second that a store without one
+// need not spend.
 type signer struct {
-	key  *rsa.PrivateKey
-	pem  []byte       // the certificate, as served
-	path string       // where it is served: "/SimpleNotificationService-<hash>.pem"
+	db  *db.DB
+	now func() time.Time
+
+	mu   sync.Mutex // held while the key is made
+	id   atomic.Pointer[identity]
 	made atomic.Int64 // signatures so far
 }
 
-// loadSigner returns the store's signing key; the first call on a store makes it. It
-// is kept because subscribers cache the certificate by its URL.
-func loadSigner(d *db.DB, now time.Time) (*signer, error) {
-	key, cert, err := readKey(d)
-	if errors.Is(err, sql.ErrNoRows) {
-		if key, cert, err = newKey(now); err != nil {
-			return nil, err
-		}
-		err = d.Update(context.Background(), func(tx *db.Tx) error {
-			_, err := tx.Exec(`INSERT INTO sns_key (id, key, certificate) VALUES (1, ?, ?) ON CONFLICT DO NOTHING`, key, cert)
-			return err
-		})
-		if err == nil {
-			key, cert, err = readKey(d)
-		}
-	}
-	if err != nil {
+// identity is the key and what subscribers know of it.
+type identity struct {
+	key  *rsa.PrivateKey
+	pem  []byte // the certificate, as served
+	path string // where it is served: "/SimpleNotificationService-<hash>.pem"
+}
+
+// newSigner reads the store's key, if it has one.
+func newSigner(d *db.DB, now func() time.Time) (*signer, error) {
+	s := &signer{db: d, now: now}
+	if err := s.load(); err != nil && !errors.Is(err, sql.ErrNoRows) {
 		return nil, err
+	}
+	return s, nil
+}
+
+// ready makes the key unless there is one. It is kept, because subscribers cache the
+// certificate by its URL. Nothing may be signed before; it must not be called by the
+// store's writer.
+func (s *signer) ready(ctx context.Context) error {
+	if s.id.Load() != nil {
+		return nil
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.id.Load() != nil {
+		return nil
+	}
+	key, cert, err := newKey(s.now())
+	if err != nil {
+		return fmt.Errorf("make the signing key: %w", err)
+	}
+	err = s.db.Update(ctx, func(tx *db.Tx) error {
+		_, err := tx.Exec(`INSERT INTO sns_key (id, key, certificate) VALUES (1, ?, ?) ON CONFLICT DO NOTHING`, key, cert)
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("keep the signing key: %w", err)
+	}
+	return s.load()
+}
+
+func (s *signer) load() error {
+	key, cert, err := readKey(s.db)
+	if err != nil {
+		return err
 	}
 	parsed, err := x509.ParsePKCS8PrivateKey(key)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	rsaKey, ok := parsed.(*rsa.PrivateKey)
 	if !ok {
-		return nil, fmt.Errorf("the stored key is a %T, an RSA key is expected", parsed)
+		return fmt.Errorf("the stored key is a %T, an RSA key is expected", parsed)
 	}
 	hash := sha256.Sum256(cert)
-	return &signer{
+	s.id.Store(&identity{
 		key:  rsaKey,
 		pem:  pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: cert}),
 		path: "/SimpleNotificationService-" + hex.EncodeToString(hash[:16]) + ".pem",
-	}, nil
+	})
+	return nil
+}
+
+// path is where the certificate is served; empty before there is one.
+func (s *signer) path() string {
+	if id := s.id.Load(); id != nil {
+		return id.path
+	}
+	return ""
 }
 
 func readKey(d *db.DB) (key, cert []byte, err error) {
@@ -96,15 +138,19 @@ func newKey(now time.Time) (key, cert []byte, err error) {
 
 // sign signs text, by the signature version: PKCS #1 v1.5 over SHA1 ("1") or SHA256 ("2").
 func (s *signer) sign(version, text string) (string, error) {
+	id := s.id.Load()
+	if id == nil {
+		return "", errors.New("sign: there is no signing key yet")
+	}
 	s.made.Add(1)
 	var sig []byte
 	var err error
 	if version == "2" {
 		sum := sha256.Sum256([]byte(text))
-		sig, err = rsa.SignPKCS1v15(nil, s.key, crypto.SHA256, sum[:])
+		sig, err = rsa.SignPKCS1v15(nil, id.key, crypto.SHA256, sum[:])
 	} else {
 		sum := sha1.Sum([]byte(text))
-		sig, err = rsa.SignPKCS1v15(nil, s.key, crypto.SHA1, sum[:])
+		sig, err = rsa.SignPKCS1v15(nil, id.key, crypto.SHA1, sum[:])
 	}
 	if err != nil {
 		return "", fmt.Errorf("sign: %w", err)

@@ -88,7 +88,7 @@ type Service struct {
 	done   chan struct{} // nil while not running
 }
 
-// New makes a service and, at the first start on a store, its signing key. Deliveries
+// New makes a service on a store. Deliveries
 // by mail and HTTP begin with Start.
 func New(d *db.DB, opts Options) (*Service, error) {
 	s := &Service{db: d, opts: opts, log: opts.Logger, now: opts.Now, warned: map[string]bool{}}
@@ -104,7 +104,7 @@ func New(d *db.DB, opts Options) (*Service, error) {
 		client = newHTTPClient()
 	}
 	var err error
-	if s.signer, err = loadSigner(d, s.now()); err != nil {
+	if s.signer, err = newSigner(d, s.now); err != nil {
 		return nil, fmt.Errorf("sns: signing key: %w", err)
 	}
 	s.lanes = []*lane{

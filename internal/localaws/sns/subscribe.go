@@ -54,6 +54,9 @@ func (s *Service) subscribe(ctx context.Context, r *wire.Request, in *sns.Subscr
 		// Queues of the own account need no confirmation.
 		want.confirmed, want.authenticated = true, true
 	}
+	if err := s.signer.ready(ctx); err != nil {
+		return nil, err
+	}
 	var sub *subscription
 	err = s.db.Update(ctx, func(tx *db.Tx) error {
 		t, err := findTopic(tx, topicARN)
