@@ -7,7 +7,6 @@ import (
 	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
-	"github.com/versity/versitygw/s3err"
 )
 
 // encryption is the server-side encryption that an object says it has, where that is
@@ -25,27 +24,35 @@ type attributes struct {
 	acl        *accessList
 }
 
-// attributes reads them from the request's header.
-func (s *Service) attributes(ctx context.Context) (attributes, error) {
+// attributes reads them from the request's header. How an object is encrypted that says
+// nothing of it, is the bucket's to say.
+func (s *Service) attributes(ctx context.Context, bucketName string) (attributes, error) {
 	a := attributes{acl: requestOf(ctx).acl}
 	h := requestOf(ctx).header
 	switch class := types.StorageClass(h.Get("X-Amz-Storage-Class")); {
 	case class == "", class == types.StorageClassStandard:
 	case class == types.StorageClassOutposts, !slices.Contains(class.Values(), class):
-		return a, s3err.APIError{Code: "InvalidStorageClass", Description: "The storage class you specified is not valid", HTTPStatusCode: http.StatusBadRequest}
+		return a, failure(http.StatusBadRequest, "InvalidStorageClass", "The storage class you specified is not valid", "StorageClassRequested", string(class))
 	default:
 		a.class = class
 	}
 	const name = "X-Amz-Server-Side-Encryption"
 	sse := types.ServerSideEncryption(h.Get(name))
-	key := h.Get(name + "-Aws-Kms-Key-Id")
+	key, bucketKey := h.Get(name+"-Aws-Kms-Key-Id"), strings.EqualFold(h.Get(name+"-Bucket-Key-Enabled"), "true")
+	if sse == "" && key == "" {
+		st, err := s.settings(ctx, bucketName)
+		if err != nil {
+			return a, err
+		}
+		sse, key, bucketKey = types.ServerSideEncryption(st.encryption.algorithm), st.encryption.key, st.encryption.bucketKey
+	}
 	switch sse {
 	case "", types.ServerSideEncryptionAes256:
 		if key != "" {
 			return a, invalidArgument("x-amz-server-side-encryption", string(sse), "Server Side Encryption with AWS KMS managed key requires HTTP header x-amz-server-side-encryption : aws:kms")
 		}
 	case types.ServerSideEncryptionAwsKms, types.ServerSideEncryptionAwsKmsDsse:
-		a.encryption = &encryption{Algorithm: sse, Key: s.kmsKey(key), BucketKey: strings.EqualFold(h.Get(name+"-Bucket-Key-Enabled"), "true")}
+		a.encryption = &encryption{Algorithm: sse, Key: s.kmsKey(key), BucketKey: bucketKey}
 	default:
 		return a, invalidArgument("x-amz-server-side-encryption", string(sse), "The encryption method specified is not supported")
 	}

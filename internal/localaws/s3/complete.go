@@ -136,7 +136,7 @@ func (up *pending) choose(in *awss3.CompleteMultipartUploadInput, stored []store
 // assemble describes the object that the parts make, all but its bytes.
 func (up *pending) assemble(in *awss3.CompleteMultipartUploadInput, chosen []storedPart) (write, error) {
 	w := write{
-		bucket: up.bucket, key: up.key, event: "ObjectCreated:CompleteMultipartUpload", meta: up.meta, tags: up.tags, class: up.class, lock: up.lock,
+		bucket: up.bucket, key: up.key, event: "ObjectCreated:CompleteMultipartUpload", meta: up.meta, tags: up.tags, class: up.class, lock: up.lock, begun: up.begun, replaces: up.replaces,
 		ifMatch: in.IfMatch, ifNoneMatch: in.IfNoneMatch,
 	}
 	if in.ChecksumType != "" && in.ChecksumType != up.kind {

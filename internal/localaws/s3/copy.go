@@ -3,6 +3,7 @@ package s3
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"io/fs"
 	"net/url"
@@ -11,7 +12,6 @@ import (
 
 	awss3 "github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
-	gateway "github.com/versity/versitygw/backend"
 	"github.com/versity/versitygw/s3err"
 	"github.com/versity/versitygw/s3response"
 )
@@ -42,7 +42,7 @@ func parseCopySource(header string) (copySource, error) {
 }
 
 // sourceRecord reads a copy's source and looks at the conditions on it.
-func (s *Service) sourceRecord(ctx context.Context, src copySource, must gateway.PreConditions) (*record, error) {
+func (s *Service) sourceRecord(ctx context.Context, src copySource, must readConditions) (*record, error) {
 	r, err := s.record(ctx, src.bucket, src.key, src.version)
 	if errors.Is(err, s3err.GetAPIError(s3err.ErrMethodNotAllowed)) {
 		requestOf(ctx).told = nil
@@ -51,12 +51,8 @@ func (s *Service) sourceRecord(ctx context.Context, src copySource, must gateway
 	if err != nil {
 		return nil, err
 	}
-	must.IfUnmodeSince = notBefore(must.IfUnmodeSince, r.modified)
-	err = gateway.EvaluatePreconditions(r.etag, r.modified, must)
-	if errors.Is(err, s3err.GetAPIError(s3err.ErrNotModified)) {
-		err = s3err.GetPreconditionFailedErr(s3err.ConditionIfNoneMatch) // copies know no 304
-	}
-	return r, err
+	must.prefix = "x-amz-copy-source-"
+	return r, must.check(r)
 }
 
 // CopyObject copies an object, also onto itself.
@@ -92,9 +88,12 @@ func (s store) CopyObject(ctx context.Context, in s3response.CopyObjectInput) (s
 
 func (s store) copyOnce(ctx context.Context, in s3response.CopyObjectInput) (copied, src *record, err error) {
 	req := requestOf(ctx)
-	src, err = s.sourceRecord(ctx, req.source, gateway.PreConditions{
-		IfMatch: in.CopySourceIfMatch, IfNoneMatch: in.CopySourceIfNoneMatch,
-		IfModSince: in.CopySourceIfModifiedSince, IfUnmodeSince: in.CopySourceIfUnmodifiedSince,
+	if err := checkWriteConditions(fill(req.ifMatch), fill(req.ifNoneMatch)); err != nil {
+		return nil, nil, err
+	}
+	src, err = s.sourceRecord(ctx, req.source, readConditions{
+		ifMatch: in.CopySourceIfMatch, ifNoneMatch: in.CopySourceIfNoneMatch,
+		modified: in.CopySourceIfModifiedSince, notModified: in.CopySourceIfUnmodifiedSince,
 	})
 	if err != nil {
 		return nil, nil, err
@@ -102,7 +101,7 @@ func (s store) copyOnce(ctx context.Context, in s3response.CopyObjectInput) (cop
 	if src.size > maxCopy {
 		return nil, nil, s3err.GetCopySourceObjectTooLargeErr(maxCopy)
 	}
-	attrs, err := s.attributes(ctx)
+	attrs, err := s.attributes(ctx, *in.Bucket)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -178,9 +177,9 @@ func (s store) UploadPartCopy(ctx context.Context, in *awss3.UploadPartCopyInput
 	if err != nil {
 		return out, err
 	}
-	src, err := s.sourceRecord(ctx, requestOf(ctx).source, gateway.PreConditions{
-		IfMatch: in.CopySourceIfMatch, IfNoneMatch: in.CopySourceIfNoneMatch,
-		IfModSince: in.CopySourceIfModifiedSince, IfUnmodeSince: in.CopySourceIfUnmodifiedSince,
+	src, err := s.sourceRecord(ctx, requestOf(ctx).source, readConditions{
+		ifMatch: in.CopySourceIfMatch, ifNoneMatch: in.CopySourceIfNoneMatch,
+		modified: in.CopySourceIfModifiedSince, notModified: in.CopySourceIfUnmodifiedSince,
 	})
 	if err != nil {
 		return out, err
@@ -224,8 +223,11 @@ func copyRange(size int64, header string) (offset, length int64, err error) {
 	if !ok || !dash || errA != nil || errB != nil || a < 0 || b < a {
 		return 0, 0, s3err.GetInvalidArgumentErr(s3err.InvalidArgCopySourceRange, header)
 	}
-	if b >= size {
-		return 0, 0, s3err.GetInvalidArgExceedingRange(size)
+	switch {
+	case a >= size:
+		return 0, 0, s3err.APIError{Code: "InvalidRequest", Description: "The specified copy range is invalid for the source object size", HTTPStatusCode: 400}
+	case b >= size:
+		return 0, 0, invalidArgument("x-amz-copy-source-range", header, fmt.Sprintf("Range specified is not valid for source object of size: %d", size))
 	}
 	return a, b - a + 1, nil
 }

@@ -40,7 +40,7 @@ func (s *Service) answer(op string, err error) error {
 	}
 	var known s3err.S3Error
 	if errors.As(err, &known) {
-		return known
+		return inWords(known)
 	}
 	var sqlite interface{ Code() int }
 	result := 0

@@ -4,14 +4,11 @@ import (
 	"context"
 	"database/sql"
 	"encoding/base64"
-	"slices"
-	"strconv"
 	"strings"
 	"time"
 
 	awss3 "github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
-	"github.com/versity/versitygw/s3err"
 	"github.com/versity/versitygw/s3response"
 )
 
@@ -245,105 +242,6 @@ func (s store) ListObjectsV2(ctx context.Context, in *awss3.ListObjectsV2Input) 
 	if p.truncated {
 		token := base64.URLEncoding.EncodeToString([]byte(p.last()))
 		out.NextContinuationToken = &token
-	}
-	return out, nil
-}
-
-// ListMultipartUploads lists the uploads of a bucket that were neither completed nor
-// aborted, by key and then by id.
-func (s store) ListMultipartUploads(ctx context.Context, in *awss3.ListMultipartUploadsInput) (s3response.ListMultipartUploadsResult, error) {
-	var out s3response.ListMultipartUploadsResult
-	id, err := s.bucketID(ctx, *in.Bucket)
-	if err != nil {
-		return out, err
-	}
-	req := requestOf(ctx)
-	prefix, delimiter, keyMarker, idMarker := deref(in.Prefix), deref(in.Delimiter), deref(in.KeyMarker), deref(in.UploadIdMarker)
-	limit := int(*in.MaxUploads)
-	out = s3response.ListMultipartUploadsResult{
-		Bucket: *in.Bucket, KeyMarker: *req.encode(keyMarker), UploadIDMarker: idMarker, Delimiter: *req.encode(delimiter), Prefix: *req.encode(prefix),
-		EncodingType: string(req.encodingType()), MaxUploads: limit,
-	}
-	if limit <= 0 {
-		return out, nil
-	}
-	if keyMarker == "" {
-		idMarker = "" // alone it means nothing
-	}
-	rows, err := s.db.Read().QueryContext(requestOf(ctx).ctx, `SELECT key, id, initiated, algorithm, kind, coalesce(class, 'STANDARD') FROM s3_uploads
-		WHERE bucket = ?1 AND key >= ?2 AND key < ?3 AND (key > ?4 OR key = ?4 AND ?5 <> '' AND id > ?5) ORDER BY key, id`,
-		id, blobArg(max(prefix, keyMarker)), blobArg(successor(prefix)), blobArg(keyMarker), idMarker)
-	if err != nil {
-		return out, err
-	}
-	defer rows.Close()
-	owner := s3response.Owner{ID: s.owner}
-	var common string
-	for rows.Next() {
-		var key []byte
-		var initiated int64
-		u := s3response.Upload{Initiator: s3response.Initiator(owner), Owner: owner}
-		if err := rows.Scan(&key, &u.UploadID, &initiated, &u.ChecksumAlgorithm, &u.ChecksumType, &u.StorageClass); err != nil {
-			return out, err
-		}
-		cp, grouped := commonPrefix(string(key), prefix, delimiter)
-		if grouped && (cp == common || cp == keyMarker) {
-			continue
-		}
-		if len(out.Uploads)+len(out.CommonPrefixes) == limit {
-			out.IsTruncated = true
-			break
-		}
-		if grouped {
-			common = cp
-			out.CommonPrefixes = append(out.CommonPrefixes, s3response.CommonPrefix{Prefix: *req.encode(cp)})
-			out.NextKeyMarker, out.NextUploadIDMarker = *req.encode(cp), ""
-			continue
-		}
-		u.Key, u.Initiated = *req.encode(string(key)), fromMillis(initiated)
-		out.Uploads = append(out.Uploads, u)
-		out.NextKeyMarker, out.NextUploadIDMarker = u.Key, u.UploadID
-	}
-	if !out.IsTruncated {
-		out.NextKeyMarker, out.NextUploadIDMarker = "", ""
-	}
-	return out, rows.Err()
-}
-
-// ListParts lists the parts of an upload.
-func (s store) ListParts(ctx context.Context, in *awss3.ListPartsInput) (s3response.ListPartsResult, error) {
-	var out s3response.ListPartsResult
-	up, err := s.upload(ctx, *in.Bucket, *in.Key, *in.UploadId)
-	if err != nil {
-		return out, err
-	}
-	marker := 0
-	if m := deref(in.PartNumberMarker); m != "" {
-		if marker, err = strconv.Atoi(m); err != nil {
-			return out, s3err.GetInvalidArgMaxLimiter("part-number-marker", m)
-		}
-	}
-	limit := int(*in.MaxParts)
-	parts, err := s.storedParts(ctx, up.id, marker, limit+1)
-	if err != nil {
-		return out, err
-	}
-	owner := s3response.Owner{ID: s.owner}
-	out = s3response.ListPartsResult{
-		Bucket: up.bucket, Key: up.key, UploadID: up.id, Initiator: s3response.Initiator(owner), Owner: owner, StorageClass: (&record{class: up.class}).storageClass(),
-		PartNumberMarker: marker, MaxParts: limit, IsTruncated: len(parts) > limit && limit > 0, ChecksumAlgorithm: up.algorithm, ChecksumType: up.kind,
-	}
-	for _, p := range slices.Clip(parts[:min(limit, len(parts))]) {
-		row := s3response.Part{PartNumber: int(p.number), LastModified: p.modified, ETag: `"` + p.etag + `"`, Size: p.size}
-		if sum := p.checksum; up.algorithm != "" {
-			row.ChecksumCRC32, row.ChecksumCRC32C = sum.of(types.ChecksumAlgorithmCrc32), sum.of(types.ChecksumAlgorithmCrc32c)
-			row.ChecksumCRC64NVME, row.ChecksumSHA1 = sum.of(types.ChecksumAlgorithmCrc64nvme), sum.of(types.ChecksumAlgorithmSha1)
-			row.ChecksumSHA256, row.ChecksumSHA512 = sum.of(types.ChecksumAlgorithmSha256), sum.of(types.ChecksumAlgorithmSha512)
-			row.ChecksumMD5, row.ChecksumXXHASH64 = sum.of(types.ChecksumAlgorithmMd5), sum.of(types.ChecksumAlgorithmXxhash64)
-			row.ChecksumXXHASH3, row.ChecksumXXHASH128 = sum.of(types.ChecksumAlgorithmXxhash3), sum.of(types.ChecksumAlgorithmXxhash128)
-		}
-		out.Parts = append(out.Parts, row)
-		out.NextPartNumberMarker = int(p.number)
 	}
 	return out, nil
 }

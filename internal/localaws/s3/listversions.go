@@ -51,15 +51,17 @@ type versionEntry struct {
 	StorageClass      types.StorageClass `xml:",omitempty"`
 }
 
-type versionOwner struct{ ID, DisplayName string }
+type versionOwner struct{ ID string }
 
-// listVersions answers with the listing in S3's order.
-func (t *table) listVersions(c fiber.Ctx) (*controllers.Response, error) {
-	resp, err := t.ctrl.ListObjectVersions(c)
-	if l := requestOf(c.RequestCtx()).listing; err == nil && l != nil {
-		resp.Data = l
+// own lets the backend choose the document that is answered.
+func own(do controllers.Controller) controllers.Controller {
+	return func(c fiber.Ctx) (*controllers.Response, error) {
+		resp, err := do(c)
+		if doc := requestOf(c.RequestCtx()).answer; err == nil && doc != nil {
+			resp.Data = doc
+		}
+		return resp, err
 	}
-	return resp, err
 }
 
 // versionMark is where a listing of versions goes on: after the version of that seq of
@@ -91,9 +93,9 @@ func (s *Service) versionMarkOf(ctx context.Context, bucketID int64, key, versio
 }
 
 // ListObjectVersions lists all versions and delete markers, by key, the newest of a key
-// first. The answer is left with the request, for listVersions.
+// first.
 func (s store) ListObjectVersions(ctx context.Context, in *awss3.ListObjectVersionsInput) (none s3response.ListVersionsResult, err error) {
-	requestOf(ctx).listing, err = s.versions(ctx, in)
+	requestOf(ctx).answer, err = s.versions(ctx, in)
 	return none, err
 }
 
@@ -221,10 +223,9 @@ func (f *versionFill) rows(ctx context.Context, st *sql.Stmt, bucketID int64, fr
 }
 
 func (f *versionFill) entry(r *record, latest bool) versionEntry {
-	id := f.s.opts.AccessKey
 	e := versionEntry{
 		XMLName: xml.Name{Local: "Version"}, Key: *f.req.encode(r.key), VersionID: r.versionID(), IsLatest: latest,
-		LastModified: listTime(r.modified), Owner: versionOwner{id, id},
+		LastModified: listTime(r.modified), Owner: versionOwner{f.s.owner},
 	}
 	if r.marker {
 		e.XMLName.Local = "DeleteMarker"

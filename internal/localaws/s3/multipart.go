@@ -19,7 +19,9 @@ import (
 type pending struct {
 	id, bucket, key string
 	bucketID        int64
-	initiated       time.Time
+	initiated       time.Time               // in whole seconds
+	begun           time.Time               // the same, to the millisecond
+	replaces        bool                    // there was an object when it began
 	algorithm       types.ChecksumAlgorithm // empty: the client asked for none
 	kind            types.ChecksumType
 	meta            meta
@@ -40,14 +42,14 @@ type storedPart struct {
 	inlineID int64
 }
 
-const uploadQuery = `SELECT u.id, u.initiated, u.algorithm, u.kind, u.meta, coalesce(u.tags, ''), coalesce(u.class, ''), coalesce(u.lock, ''), b.id
+const uploadQuery = `SELECT u.id, u.initiated, u.algorithm, u.kind, u.meta, coalesce(u.tags, ''), coalesce(u.class, ''), coalesce(u.lock, ''), u.replaces, b.id
 	FROM s3_uploads u JOIN s3_buckets b ON b.id = u.bucket WHERE b.name = ? AND u.key = ? AND u.id = ?`
 
 func scanUpload(row scanner, bucketName, key, id string) (*pending, error) {
 	up := pending{bucket: bucketName, key: key}
 	var initiated int64
 	var doc, tags, held string
-	err := row.Scan(&up.id, &initiated, &up.algorithm, &up.kind, &doc, &tags, &up.class, &held, &up.bucketID)
+	err := row.Scan(&up.id, &initiated, &up.algorithm, &up.kind, &doc, &tags, &up.class, &held, &up.replaces, &up.bucketID)
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil, s3err.GetNoSuchUploadErr(id)
 	}
@@ -60,7 +62,7 @@ func scanUpload(row scanner, bucketName, key, id string) (*pending, error) {
 	if err == nil && held != "" {
 		err = json.Unmarshal([]byte(held), &up.lock)
 	}
-	up.initiated = fromMillis(initiated)
+	up.initiated, up.begun = fromMillis(initiated), time.UnixMilli(initiated)
 	return &up, err
 }
 
@@ -81,7 +83,7 @@ func (s store) CreateMultipartUpload(ctx context.Context, in s3response.CreateMu
 	if err := checkKey(*in.Key); err != nil {
 		return out, err
 	}
-	attrs, err := s.attributes(ctx)
+	attrs, err := s.attributes(ctx, *in.Bucket)
 	if err != nil {
 		return out, err
 	}
@@ -109,7 +111,8 @@ func (s store) CreateMultipartUpload(ctx context.Context, in s3response.CreateMu
 		if b.lock == "" && held != (objectLock{}) {
 			return s3err.GetAPIError(s3err.ErrMissingObjectLockConfigurationNoSpaces)
 		}
-		_, err = tx.Exec(`INSERT INTO s3_uploads (id, bucket, key, initiated, algorithm, kind, meta, tags, class, lock) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+		_, err = tx.Exec(`INSERT INTO s3_uploads (id, bucket, key, initiated, algorithm, kind, meta, tags, class, lock, replaces)
+			VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, EXISTS (SELECT 1 FROM s3_objects WHERE bucket = ?2 AND key = ?3))`,
 			out.UploadId, b.id, []byte(out.Key), s.opts.Now().UnixMilli(), string(in.ChecksumAlgorithm), string(in.ChecksumType), string(doc), jsonOrNil(tags), fillAny(attrs.class), held.column())
 		return err
 	})

@@ -16,9 +16,9 @@ type objectRequest struct {
 	// versioning or Object Lock. Where it is not set, the controllers ask, before every
 	// write, for checks that are made in the transaction here.
 	configuration bool
-	// listing is the answer of ListObjectVersions, in the order that S3 has.
-	listing *versionListing
-	told    []header
+	// answer is the document to answer with, in place of the controllers' own.
+	answer any
+	told   []header
 }
 
 type header struct{ name, value string }

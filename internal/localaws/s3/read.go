@@ -9,7 +9,6 @@ import (
 	"io/fs"
 	"slices"
 	"strconv"
-	"time"
 
 	awss3 "github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
@@ -37,10 +36,7 @@ func (s *Service) look(ctx context.Context, in *awss3.HeadObjectInput) (*view, e
 	if err != nil {
 		return nil, err
 	}
-	err = gateway.EvaluatePreconditions(r.etag, r.modified, gateway.PreConditions{
-		IfMatch: in.IfMatch, IfNoneMatch: in.IfNoneMatch,
-		IfModSince: in.IfModifiedSince, IfUnmodeSince: notBefore(in.IfUnmodifiedSince, r.modified),
-	})
+	err = readConditions{ifMatch: in.IfMatch, ifNoneMatch: in.IfNoneMatch, modified: in.IfModifiedSince, notModified: in.IfUnmodifiedSince}.check(r)
 	if err != nil {
 		return nil, err
 	}
@@ -57,17 +53,6 @@ func (s *Service) look(ctx context.Context, in *awss3.HeadObjectInput) (*view, e
 	}
 	v.checksums = in.ChecksumMode == types.ChecksumModeEnabled && v.length == r.size
 	return v, nil
-}
-
-// notBefore mends a comparison: the library takes an If-Unmodified-Since equal to the
-// modification time for one before it, but "since" includes that second.
-// Source: RFC 9110, section 13.1.4
-func notBefore(since *time.Time, modified time.Time) *time.Time {
-	if since != nil && since.Equal(modified) {
-		later := since.Add(time.Second)
-		return &later
-	}
-	return since
 }
 
 func (v *view) selectPart(n int32) error {

@@ -45,8 +45,9 @@ type part struct {
 type record struct {
 	key      string
 	size     int64
-	etag     string // without quotes
-	modified time.Time
+	etag     string    // without quotes
+	modified time.Time // in whole seconds, as S3 tells it
+	written  time.Time // the same, to the millisecond
 	checksum checksum
 	blob     string
 	inlineID int64 // 0: none
@@ -121,7 +122,7 @@ func scanRecord(row scanner, more ...any) (*record, error) {
 	if err := row.Scan(dest...); err != nil {
 		return nil, err
 	}
-	r.key, r.modified, r.checksum = string(key), fromMillis(modified), parseChecksum(sum)
+	r.key, r.modified, r.written, r.checksum = string(key), fromMillis(modified), time.UnixMilli(modified), parseChecksum(sum)
 	err := json.Unmarshal([]byte(meta), &r.meta)
 	if err == nil && tags != "" {
 		err = json.Unmarshal([]byte(tags), &r.tags)

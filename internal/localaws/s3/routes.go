@@ -108,6 +108,7 @@ func (t *table) fail(c fiber.Ctx, err error) error {
 	if !errors.As(err, &known) {
 		known = s3err.GetAPIError(s3err.ErrInternalError)
 	}
+	known = inWords(known)
 	id, host := utils.EnsureRequestIDs(c)
 	c.Response().Header.SetContentType(fiber.MIMEApplicationXML)
 	return c.Status(known.StatusCode()).Send(known.XMLBody(id, host))
@@ -310,8 +311,8 @@ func (t *table) operations() {
 		{method: put, query: []string{"notification"}, run: t.op(way{action: metrics.ActionPutBucketNotificationConfiguration, public: auth.PutBucketNotificationAction, permission: write, document: true}, t.putNotification)},
 		{method: get, query: []string{"object-lock"}, run: t.op(way{action: metrics.ActionGetObjectLockConfiguration, public: auth.GetBucketObjectLockConfigurationAction, permission: read}, t.getObjectLock)},
 		{method: put, query: []string{"object-lock"}, run: t.op(way{action: metrics.ActionPutObjectLockConfiguration, public: auth.PutBucketObjectLockConfigurationAction, permission: write, document: true}, t.putObjectLock)},
-		{method: get, query: []string{"uploads"}, run: t.op(way{action: metrics.ActionListMultipartUploads, public: auth.ListBucketMultipartUploadsAction, permission: read}, k.ListMultipartUploads)},
-		{method: get, query: []string{"versions"}, run: t.op(way{action: metrics.ActionListObjectVersions, public: auth.ListBucketVersionsAction, permission: read}, t.listVersions)},
+		{method: get, query: []string{"uploads"}, run: t.op(way{action: metrics.ActionListMultipartUploads, public: auth.ListBucketMultipartUploadsAction, permission: read}, own(k.ListMultipartUploads))},
+		{method: get, query: []string{"versions"}, run: t.op(way{action: metrics.ActionListObjectVersions, public: auth.ListBucketVersionsAction, permission: read}, own(k.ListObjectVersions))},
 		{method: post, query: []string{"delete"}, run: t.op(way{action: metrics.ActionDeleteObjects, public: auth.DeleteObjectAction, permission: write, needsSum: true, before: []fiber.Handler{takeQuiet}}, k.DeleteObjects)},
 	}
 	t.bucketOps = append(t.bucketOps, t.configOps()...)
@@ -331,7 +332,7 @@ func (t *table) operations() {
 	t.objectOps = []op{
 		{method: http.MethodOptions, run: preflight},
 		{method: get, query: []string{"tagging"}, run: t.op(way{action: metrics.ActionGetObjectTagging, public: auth.GetObjectTaggingAction, permission: read}, k.GetObjectTagging)},
-		{method: put, query: []string{"tagging"}, run: t.op(way{action: metrics.ActionPutObjectTagging, public: auth.PutObjectTaggingAction, permission: write, document: true}, k.PutObjectTagging)},
+		{method: put, query: []string{"tagging"}, run: t.op(way{action: metrics.ActionPutObjectTagging, public: auth.PutObjectTaggingAction, permission: write, document: true}, t.putTags)},
 		{method: del, query: []string{"tagging"}, run: t.op(way{action: metrics.ActionDeleteObjectTagging, public: auth.DeleteObjectTaggingAction, permission: write}, k.DeleteObjectTagging)},
 		{method: get, query: []string{"attributes"}, run: t.op(way{action: metrics.ActionGetObjectAttributes, public: auth.GetObjectAttributesAction, permission: read}, k.GetObjectAttributes)},
 		{method: get, query: []string{"acl"}, run: t.op(way{action: metrics.ActionGetObjectAcl, public: auth.GetObjectAclAction, permission: auth.PermissionReadAcp}, t.getObjectACL)},
@@ -343,7 +344,7 @@ func (t *table) operations() {
 	}
 	t.objectOps = append(t.objectOps, t.missingOps(missing(true))...)
 	t.objectOps = append(t.objectOps,
-		op{method: get, query: []string{"uploadId"}, run: t.op(way{action: metrics.ActionListParts, public: auth.ListMultipartUploadPartsAction, permission: read}, k.ListParts)},
+		op{method: get, query: []string{"uploadId"}, run: t.op(way{action: metrics.ActionListParts, public: auth.ListMultipartUploadPartsAction, permission: read}, own(k.ListParts))},
 		op{method: get, run: t.op(way{action: metrics.ActionGetObject, public: auth.GetObjectAction, permission: read}, k.GetObject)},
 		op{method: head, run: t.op(way{action: metrics.ActionHeadObject, public: auth.GetObjectAction, permission: read}, k.HeadObject)},
 		op{method: put, query: mp, header: source, run: t.op(way{action: metrics.ActionUploadPartCopy, public: auth.PutObjectAction, permission: write, before: copying}, k.UploadPartCopy)},

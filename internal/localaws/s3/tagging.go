@@ -3,6 +3,15 @@ package s3
 import (
 	"context"
 	"errors"
+	"net/http"
+	"net/url"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/gofiber/fiber/v3"
+	"github.com/versity/versitygw/s3api/controllers"
+	"github.com/versity/versitygw/s3err"
 
 	"github.com/tintype/tintype/internal/localaws/db"
 )
@@ -68,4 +77,107 @@ func setColumn(tx *db.Tx, b bucket, r *record, queries [2]string, value any) err
 	}
 	_, err := tx.Exec(query, value, b.id, []byte(r.key), r.seq)
 	return err
+}
+
+// maxObjectTags is how many tags an object has at most.
+// Source: https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-tagging.html
+const maxObjectTags = 10
+
+// putTags reads the tags itself, because the library counts bytes where S3 counts
+// characters.
+func (t *table) putTags(c fiber.Ctx) (*controllers.Response, error) {
+	ctx, name := c.RequestCtx(), c.Params("bucket")
+	tags, err := parseTagDoc(c.BodyRaw())
+	if err != nil {
+		return &controllers.Response{}, err
+	}
+	return &controllers.Response{}, t.be.PutObjectTagging(ctx, name, keyOf(c), c.Query("versionId"), tags)
+}
+
+// parseTagDoc reads the document Tagging.
+func parseTagDoc(body []byte) (map[string]string, error) {
+	var in struct {
+		TagSet *struct {
+			Tag []struct{ Key, Value *string }
+		}
+	}
+	if err := decodeXML(body, "Tagging", &in); err != nil {
+		return nil, err
+	}
+	if in.TagSet == nil {
+		return nil, malformedXML()
+	}
+	tags := make(map[string]string, len(in.TagSet.Tag))
+	for _, one := range in.TagSet.Tag {
+		if one.Key == nil || one.Value == nil {
+			return nil, malformedXML()
+		}
+		if err := checkTag(*one.Key, *one.Value); err != nil {
+			return nil, err
+		}
+		if _, twice := tags[*one.Key]; twice {
+			return nil, failure(http.StatusBadRequest, "InvalidTag", "Cannot provide multiple Tags with the same key", "TagKey", *one.Key)
+		}
+		tags[*one.Key] = *one.Value
+	}
+	return tags, limitTags(tags)
+}
+
+func limitTags(tags map[string]string) error {
+	if len(tags) > maxObjectTags {
+		return s3err.GetAPIError(s3err.ErrObjectTaggingLimited)
+	}
+	return nil
+}
+
+// checkTag refuses tags that S3 refuses.
+func checkTag(key, value string) error {
+	switch {
+	case strings.HasPrefix(key, "aws:"):
+		return failure(http.StatusBadRequest, "InvalidTag", "Your TagKey cannot be prefixed with aws:", "TagKey", key)
+	case key == "", utf8.RuneCountInString(key) > 128, !tagCharacters(key):
+		return failure(http.StatusBadRequest, "InvalidTag", "The TagKey you have provided is invalid", "TagKey", key)
+	case utf8.RuneCountInString(value) > 256, !tagCharacters(value):
+		return failure(http.StatusBadRequest, "InvalidTag", "The TagValue you have provided is invalid", "TagKey", key, "TagValue", value)
+	}
+	return nil
+}
+
+// tagCharacters says whether text has only characters that tags may have.
+func tagCharacters(text string) bool {
+	for _, r := range text {
+		if !unicode.In(r, unicode.L, unicode.Z, unicode.N) && !strings.ContainsRune("_.:/=+-@", r) {
+			return false
+		}
+	}
+	return utf8.ValidString(text)
+}
+
+// parseTags reads tags in the form of a query, as the header x-amz-tagging has them.
+func parseTags(q *string) (map[string]string, error) {
+	query := deref(q)
+	if query == "" {
+		return nil, nil
+	}
+	bad := invalidArgument("x-amz-tagging", query, "The header 'x-amz-tagging' shall be encoded as UTF-8 then URLEncoded URL query parameters without tag name duplicates.")
+	tags := map[string]string{}
+	for pair := range strings.SplitSeq(query, "&") {
+		if pair == "" {
+			continue
+		}
+		k, v, _ := strings.Cut(pair, "=")
+		if strings.Contains(v, "=") {
+			return nil, bad
+		}
+		key, kerr := url.QueryUnescape(k)
+		value, verr := url.QueryUnescape(v)
+		if _, twice := tags[key]; twice || kerr != nil || verr != nil || key == "" {
+			return nil, bad
+		}
+		if err := checkTag(key, value); err != nil {
+			return nil, err
+		}
+		tags[key] = value
+	}
+	return tags, limitTags(tags)
 }

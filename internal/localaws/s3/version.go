@@ -8,7 +8,6 @@ import (
 	"database/sql"
 	"encoding/base64"
 	"encoding/binary"
-	"encoding/xml"
 	"errors"
 	"net/http"
 	"time"
@@ -90,22 +89,12 @@ type noSuchKeyError struct {
 }
 
 func (e noSuchKeyError) XMLBody(requestID, hostID string) []byte {
-	b, _ := xml.Marshal(struct { // strings always marshal
-		XMLName            xml.Name `xml:"Error"`
-		Code, Message, Key string
-		RequestID          string `xml:"RequestId"`
-		HostID             string `xml:"HostId"`
-	}{Code: e.Code, Message: e.Description, Key: e.key, RequestID: requestID, HostID: hostID})
-	return append([]byte(xml.Header), b...)
+	return failure(e.HTTPStatusCode, e.Code, e.Description, "Key", e.key).XMLBody(requestID, hostID)
 }
 
 func (e noSuchKeyError) Is(target error) bool {
 	t, ok := target.(s3err.APIError)
 	return ok && e.APIError == t
-}
-
-func noSuchKey(key string) error {
-	return noSuchKeyError{APIError: s3err.GetAPIError(s3err.ErrNoSuchKey), key: key}
 }
 
 // refuseMarker answers a request for a version that is a delete marker.

@@ -5,10 +5,9 @@ import (
 	"encoding/json"
 	"errors"
 	"strings"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
-	gateway "github.com/versity/versitygw/backend"
-	"github.com/versity/versitygw/s3err"
 	"github.com/versity/versitygw/s3response"
 
 	"github.com/tintype/tintype/internal/localaws/db"
@@ -35,8 +34,12 @@ type write struct {
 	parts                []part
 	event                string  // "ObjectCreated:Put"
 	ifMatch, ifNoneMatch *string // conditions on what it replaces
-	class                types.StorageClass
-	lock                 objectLock // what the client asked for; the bucket's default fills the rest
+	// begun is when the multipart upload began, zero for others; replaces says that there
+	// was an object then.
+	begun    time.Time
+	replaces bool
+	class    types.StorageClass
+	lock     objectLock // what the client asked for; the bucket's default fills the rest
 	// keepBody says that content is the one the object has already: only what it
 	// carries changes, provided that the object is still the one with this etag. Not in
 	// versioned buckets.
@@ -73,14 +76,7 @@ func (s *Service) commit(ctx context.Context, w write) (*record, error) {
 		if err != nil {
 			return err
 		}
-		etag := ""
-		if old != nil {
-			etag = old.etag
-		}
-		if err := gateway.EvaluateObjectPutPreconditions(etag, w.ifMatch, w.ifNoneMatch, old != nil); err != nil {
-			if errors.Is(err, s3err.GetAPIError(s3err.ErrNoSuchKey)) {
-				err = noSuchKey(w.key)
-			}
+		if err := w.writeAllowed(old); err != nil {
 			return err
 		}
 		var blob, inline any
@@ -114,8 +110,10 @@ func (s *Service) commit(ctx context.Context, w write) (*record, error) {
 		if err := putRow(tx, b.id, w, r, now.UnixMilli(), blob, inline); err != nil {
 			return err
 		}
-		if err := count.apply(tx, b.id); err != nil {
-			return err
+		if !count.empty() {
+			if err := count.apply(tx, b.id); err != nil {
+				return err
+			}
 		}
 		told.version = r.version
 		return s.notify(ctx, tx, b, told, events)
@@ -168,7 +166,10 @@ func (s store) PutObject(ctx context.Context, in s3response.PutObjectInput) (s3r
 	if err := checkKey(*in.Key); err != nil {
 		return out, err
 	}
-	attrs, err := s.attributes(ctx)
+	if err := checkWriteConditions(in.IfMatch, in.IfNoneMatch); err != nil {
+		return out, err
+	}
+	attrs, err := s.attributes(ctx, *in.Bucket)
 	if err != nil {
 		return out, err
 	}
@@ -233,13 +234,4 @@ func contentEncoding(p *string) string {
 		}
 	}
 	return strings.Join(kept, ",")
-}
-
-// parseTags reads tags in the form of a query, at most ten.
-func parseTags(q *string) (map[string]string, error) {
-	tags, err := gateway.ParseObjectTags(deref(q))
-	if err == nil && len(tags) > 10 {
-		err = s3err.GetAPIError(s3err.ErrObjectTaggingLimited)
-	}
-	return tags, err
 }

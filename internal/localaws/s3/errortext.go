@@ -1,0 +1,88 @@
+package s3
+
+import (
+	"bytes"
+	"encoding/xml"
+	"net/http"
+
+	"github.com/versity/versitygw/s3err"
+)
+
+// worded is an error in S3's own words, where the library's are other ones: some
+// programs, and many tests, compare them.
+type worded struct {
+	s3err.S3Error
+	was, is string
+}
+
+func (e worded) Unwrap() error { return e.S3Error }
+
+// XMLBody is the document with the message replaced.
+func (e worded) XMLBody(requestID, hostID string) []byte {
+	return bytes.Replace(e.S3Error.XMLBody(requestID, hostID), message(e.was), message(e.is), 1)
+}
+
+func message(text string) []byte {
+	b, _ := xml.Marshal(struct {
+		XMLName xml.Name `xml:"Message"`
+		Text    string   `xml:",chardata"`
+	}{Text: text}) // text always marshals
+	return b
+}
+
+// BaseError is the error with S3's words, which DeleteObjects tells of each key.
+func (e worded) BaseError() s3err.APIError {
+	b := e.S3Error.BaseError()
+	b.Description = e.is
+	return b
+}
+
+// wording is S3's message for each of the library's that differ.
+var wording = map[string]string{
+	"A header you provided implies functionality that is not implemented.": "A header you provided implies functionality that is not implemented",
+	"Access Denied.": "Access Denied",
+	"At least one of the pre-conditions you specified did not hold.": "At least one of the pre-conditions you specified did not hold",
+	"Object Lock configuration does not exist for this bucket.":      "Object Lock configuration does not exist for this bucket",
+	"Request has expired.":                        "Request has expired",
+	"The Content-Md5 you specified is not valid.": "The Content-MD5 you specified was invalid.",
+	"The TagSet does not exist.":                  "The TagSet does not exist",
+	"The XML you provided was not well-formed or did not validate against our published schema.": "The XML you provided was not well-formed or did not validate against our published schema",
+	"The bucket ownership controls were not found.":                                              "The bucket ownership controls were not found",
+	"The bucket you tried to delete is not empty.":                                               "The bucket you tried to delete is not empty",
+	"The requested partnumber is not satisfiable.":                                               "The requested partnumber is not satisfiable",
+	"The specified bucket does not exist.":                                                       "The specified bucket does not exist",
+	"The specified multipart upload does not exist. The upload ID may be invalid, or the upload may have been aborted or completed.": "The specified upload does not exist. The upload ID may be invalid, or the upload may have been aborted or completed.",
+	"The specified object does not have a ObjectLock configuration.":                                                                 "The specified object does not have a ObjectLock configuration",
+	"This request does not support content.":                                                                                         "This request does not support content",
+	"We encountered an internal error, please try again.":                                                                            "We encountered an internal error. Please try again.",
+	"Your proposed upload exceeds the maximum allowed object size.":                                                                  "Your proposed upload exceeds the maximum allowed size",
+	"Your key is too long.":                       "Your key is too long",
+	"Your request was missing a required header.": "Your request was missing a required header",
+}
+
+// inWords puts a known error into S3's words.
+func inWords(err s3err.S3Error) s3err.S3Error {
+	if is, ok := wording[err.BaseError().Description]; ok {
+		return worded{err, err.BaseError().Description, is}
+	}
+	return err
+}
+
+func noSuchKey(key string) error {
+	return noSuchKeyError{APIError: s3err.GetAPIError(s3err.ErrNoSuchKey), key: key}
+}
+
+func conditionFailed(name string) error {
+	return failure(http.StatusPreconditionFailed, "PreconditionFailed", "At least one of the pre-conditions you specified did not hold", "Condition", name)
+}
+
+// unsupportedCondition refuses a condition that S3 does not look at for this operation.
+func unsupportedCondition(header, more string) error {
+	return failure(http.StatusNotImplemented, "NotImplemented", "A header you provided implies functionality that is not implemented", "Header", header, "additionalMessage", more)
+}
+
+// conflict answers a condition that held, and that something done since the upload
+// began might have failed.
+func conflict(condition, key string) error {
+	return failure(http.StatusConflict, "ConditionalRequestConflict", "The conditional request cannot succeed due to a conflicting operation against this resource.", "Condition", condition, "Key", key)
+}
