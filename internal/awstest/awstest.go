@@ -22,7 +22,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/credentials"
 
-	"github.com/tintype/tintype/internal/localaws/localawstest"
+	"github.com/tintype/tintype/localawstest"
 )
 
 // Region is the region of every test endpoint.

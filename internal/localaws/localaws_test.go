@@ -18,7 +18,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/tintype/tintype/internal/localaws"
-	"github.com/tintype/tintype/internal/localaws/localawstest"
+	"github.com/tintype/tintype/localawstest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }

@@ -23,7 +23,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 	"go.uber.org/goleak"
 
-	"github.com/tintype/tintype/internal/localaws/localawstest"
+	"github.com/tintype/tintype/localawstest"
 )
 
 func TestMain(m *testing.M) {
