@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"slices"
 	"strings"
 	"sync"
 
@@ -12,76 +13,178 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sns/types"
 )
 
-// filter is a parsed filter policy. A message passes if every key does, and, for each
-// $or, one of its alternatives.
+// filter is a parsed filter policy. A message passes if every property does, and, for
+// each $or, one of its alternatives.
+//
+// Messages are matched as AWS's event ruler does it. Properties are known by their path
+// with dots, so {"a": {"b": 1}} and {"a.b": 1} are the same. Elements of a list all have
+// the list's path; but where a policy asks for several properties of objects in a list,
+// they must be the same object's.
 type filter struct {
-	keys         map[string]*filterKey
+	properties   []property
 	alternatives [][]*filter
 }
 
-// filterKey is what a filter asks of one key: one of the conditions, or, in the body
-// scope, a filter on the object below it.
-type filterKey struct {
+// property is what a filter asks of one path: one of the conditions.
+type property struct {
+	path       string
 	conditions []condition
-	nested     *filter
 }
+
+// leaf is a value of a message that is neither object nor list, and the lists that it
+// is in.
+type leaf struct {
+	value any
+	in    []place
+}
+
+// place is an element of a list, which is known by where its elements are stored.
+type place struct {
+	list  *any
+	index int
+}
+
+// matchSteps bounds the search for objects in lists that fit each other. A message with
+// so many possibilities that it is not found then does not pass.
+const matchSteps = 100_000
 
 // matches says whether an object passes: attributes by name, or a message's body.
-func (f *filter) matches(obj map[string]any) bool {
-	for name, k := range f.keys {
-		value, present := obj[name]
-		if !k.matches(value, present) {
-			return false
-		}
-	}
-	for _, alternatives := range f.alternatives {
-		one := false
-		for _, alt := range alternatives {
-			one = one || alt.matches(obj)
-		}
-		if !one {
-			return false
-		}
-	}
-	return true
+func (f *filter) matches(object map[string]any) bool {
+	m := matcher{object: object, steps: matchSteps}
+	return m.all(f, 0, nil, func([]place) bool { return true })
 }
 
-func (k *filterKey) matches(value any, present bool) bool {
-	list, isList := value.([]any)
-	if k.nested != nil {
-		if isList {
-			for _, v := range list {
-				if obj, ok := v.(map[string]any); ok && k.nested.matches(obj) {
-					return true
-				}
-			}
-			return false
-		}
-		// Where there is no object, none of its keys exists: that is what "exists": false asks.
-		obj, _ := value.(map[string]any)
-		return k.nested.matches(obj)
+type matcher struct {
+	object map[string]any
+	steps  int
+	found  map[string][]leaf // by path: what was looked for in lists
+}
+
+func (m *matcher) leaves(path string) []leaf {
+	if leaves, ok := m.found[path]; ok {
+		return leaves
 	}
-	for _, c := range k.conditions {
-		if c.exists != nil {
-			_, isObject := value.(map[string]any)
-			if *c.exists == (present && !isObject) {
-				return true
-			}
+	leaves := find(m.object, path, nil, nil)
+	if len(leaves) > 1 { // a single one is found as quickly again
+		if m.found == nil {
+			m.found = map[string][]leaf{}
+		}
+		m.found[path] = leaves
+	}
+	return leaves
+}
+
+// all looks for values that satisfy the properties from the i-th on, in places that go
+// together with those taken already, such that next finds the rest.
+func (m *matcher) all(f *filter, i int, taken []place, next func([]place) bool) bool {
+	if m.steps--; m.steps < 0 {
+		return false
+	}
+	if i == len(f.properties) {
+		return m.one(f, 0, taken, next)
+	}
+	p := &f.properties[i]
+	leaves := m.leaves(p.path)
+	for _, c := range p.conditions {
+		if c.exists != nil && !*c.exists && len(leaves) == 0 {
+			return m.all(f, i+1, taken, next)
+		}
+	}
+	for _, l := range leaves {
+		m.steps--
+		if !p.accepts(l.value) {
 			continue
 		}
-		if !present {
-			continue
+		together, ok := join(taken, l.in)
+		if ok && m.all(f, i+1, together, next) {
+			return true
 		}
-		if !isList {
-			list = []any{value}
-		}
-		for _, v := range list {
-			if c.matches(v) {
-				return true
-			}
+		if len(l.in) == 0 {
+			return false // another value of the path would not change what is missing
 		}
 	}
 	return false
+}
+
+// one goes through the $or's from the i-th on.
+func (m *matcher) one(f *filter, i int, taken []place, next func([]place) bool) bool {
+	if i == len(f.alternatives) {
+		return next(taken)
+	}
+	for _, alternative := range f.alternatives[i] {
+		if m.all(alternative, 0, taken, func(taken []place) bool { return m.one(f, i+1, taken, next) }) {
+			return true
+		}
+	}
+	return false
+}
+
+func (p *property) accepts(value any) bool {
+	for _, c := range p.conditions {
+		if c.exists != nil && *c.exists || c.exists == nil && c.matches(value) {
+			return true
+		}
+	}
+	return false
+}
+
+// join adds places to those taken, if none is another element of the same list.
+func join(taken, more []place) ([]place, bool) {
+	out := taken[:len(taken):len(taken)]
+	for _, p := range more {
+		i := slices.IndexFunc(taken, func(t place) bool { return t.list == p.list })
+		switch {
+		case i < 0:
+			out = append(out, p)
+		case taken[i].index != p.index:
+			return nil, false
+		}
+	}
+	return out, true
+}
+
+// find appends the leaves of a path. A path may be one name, or names with dots.
+func find(object map[string]any, path string, in []place, to []leaf) []leaf {
+	for i := range len(path) + 1 {
+		if i < len(path) && path[i] != '.' {
+			continue
+		}
+		value, ok := object[path[:i]]
+		switch {
+		case !ok:
+		case i == len(path):
+			to = values(value, in, to)
+		default:
+			to = findBelow(value, path[i+1:], in, to)
+		}
+	}
+	return to
+}
+
+func findBelow(value any, path string, in []place, to []leaf) []leaf {
+	switch v := value.(type) {
+	case map[string]any:
+		to = find(v, path, in, to)
+	case []any:
+		for i := range v {
+			to = findBelow(v[i], path, append(in[:len(in):len(in)], place{&v[0], i}), to)
+		}
+	}
+	return to
+}
+
+func values(value any, in []place, to []leaf) []leaf {
+	switch v := value.(type) {
+	case map[string]any:
+		return to
+	case []any:
+		for i := range v {
+			to = values(v[i], append(in[:len(in):len(in)], place{&v[0], i}), to)
+		}
+		return to
+	default:
+		return append(to, leaf{value, in})
+	}
 }
 
 // filters keeps parsed filter policies: each is parsed once, not for every message.
@@ -121,15 +224,30 @@ func (s *Service) passes(sub *subscription, n *notification, body string) bool {
 		return true
 	}
 	inBody := sub.attrs["FilterPolicyScope"] == scopeBody
-	f := s.filters.get(text, inBody)
-	if f == nil {
-		return false
-	}
-	values := n.values
+	key := verdict{filterText{text, inBody}, ""}
 	if inBody {
-		values = n.object(body)
+		key.body = body
 	}
-	return values != nil && f.matches(values)
+	pass, ok := n.verdicts[key]
+	if !ok {
+		object := n.values
+		if inBody {
+			object = n.object(body)
+		}
+		f := s.filters.get(text, inBody)
+		pass = f != nil && object != nil && f.matches(object)
+		if n.verdicts == nil {
+			n.verdicts = map[verdict]bool{}
+		}
+		n.verdicts[key] = pass
+	}
+	return pass
+}
+
+// verdict is a filter and what it was asked about: attributes, or a body.
+type verdict struct {
+	filter filterText
+	body   string
 }
 
 // object is a body as a JSON object, parsed once; nil if it is none.

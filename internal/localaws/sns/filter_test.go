@@ -108,6 +108,20 @@ func TestFiltersOnTheBody(t *testing.T) {
 		{`{"total":[10]}`, `not JSON`, false},
 		{`{"total":[10]}`, `[10]`, false},
 		{`{"total":[{"exists":false}]}`, `{}`, true},
+		{`{"a.b":["x"]}`, `{"a":{"b":"x"}}`, true},
+		{`{"a.b.c":["x"]}`, `{"a":{"b.c":"x"}}`, true},
+		{`{"a.b":{"c":["x"]}}`, `{"a":{"b":{"c":"x"}}}`, true},
+		{`{"a":{"b":["x"]}}`, `{"a.b":"x"}`, true},
+		{`{"a.b":["x"]}`, `{"a":{"b":"y"}}`, false},
+		{`{"a":{"k":["x"]}}`, `{"a":[[{"k":"x"}],{"k":"y"}]}`, true},
+		{`{"a":{"k":["x"]},"b":["2"]}`, `{"a":[{"k":"y"},{"k":"x"}],"b":["1","2"]}`, true},
+		{`{"a":{"b":{"k":["x"]},"c":["1"]}}`, `{"a":[{"b":[{"k":"x"}],"c":"2"},{"b":[{"k":"y"}],"c":"1"}]}`, false},
+		{`{"a":{"b":{"k":["x"]},"c":["1"]}}`, `{"a":[{"b":[{"k":"x"}],"c":"2"},{"b":[{"k":"y"},{"k":"x"}],"c":"1"}]}`, true},
+		{`{"a":{"k":["x"],"$or":[{"m":["1"]},{"n":["2"]}]}}`, `{"a":[{"k":"x","m":"0"},{"k":"y","n":"2"}]}`, false},
+		{`{"a":{"k":["x"],"$or":[{"m":["1"]},{"n":["2"]}]}}`, `{"a":[{"k":"x","m":"0"},{"k":"x","n":"2"}]}`, true},
+		{`{"a":[{"exists":true}]}`, `{"a":[]}`, false},
+		{`{"a":[{"exists":false}]}`, `{"a":[]}`, true},
+		{`{"a":[""]}`, `{"a":"","b":[]}`, true},
 	} {
 		sub := &subscription{attrs: map[string]string{}}
 		if problem := sub.setAll(map[string]string{"FilterPolicy": c.policy, "FilterPolicyScope": "MessageBody"}); problem != "" {
@@ -122,6 +136,19 @@ func TestFiltersOnTheBody(t *testing.T) {
 
 // What is wrong with a policy is said in AWS's words, and where, counted in the policy
 // without its spaces.
+func TestAFilterThatFitsNothingInABigMessageGivesUp(t *testing.T) {
+	var b strings.Builder
+	for i := range 5 {
+		fmt.Fprintf(&b, `,"l%d":[%s{"k":"x","m":0}]`, i, strings.Repeat(`{"k":"x","m":0},`, 2000))
+	}
+	body := "{" + b.String()[1:] + "}"
+	policy := `{"l0":{"k":["x"]},"l1":{"k":["x"]},"l2":{"k":["x"]},"l3":{"k":["x"]},"l4":{"k":["x"],"m":[1]}}`
+	sub := &subscription{attrs: map[string]string{"FilterPolicy": policy, "FilterPolicyScope": scopeBody}}
+	if passes(sub, body, nil) {
+		t.Error("it passed")
+	}
+}
+
 func TestFiltersThatAreRefused(t *testing.T) {
 	long := `{"k":[` + strings.Repeat(`"x",`, 150) + `{"nope":1}]}`
 	for policy, want := range map[string]string{
@@ -219,8 +246,8 @@ func FuzzFilter(f *testing.F) {
 			sub.attrs["FilterPolicyScope"] = scopeBody
 		}
 		passes(sub, body, map[string]types.MessageAttributeValue{"a": attr("String.Array", body), "b": attr("Number", "1")})
-		// A key that must and must not be there lets nothing through.
-		parsed.keys["k"] = &filterKey{}
+		// A property that nothing satisfies lets nothing through.
+		parsed.properties = append(parsed.properties, property{path: "k"})
 		if parsed.matches(map[string]any{"k": "v"}) {
 			t.Fatal("a key without conditions matched")
 		}
@@ -237,6 +264,18 @@ func FuzzMessageStructure(f *testing.F) {
 		}
 		if _, perr := parseJSON([]byte(message)); err == nil && perr != nil {
 			t.Fatalf("%q is no JSON (%v) and was taken", message, perr)
+		}
+	})
+}
+
+// The reader that names AWS's columns takes what is JSON, and nothing else.
+func FuzzJSONTokens(f *testing.F) {
+	for _, text := range []string{`{"a":[1,-2.5e+3,true,null,{"b":"c\u00e4\""}]}`, `{"a":1,}`, "[1 2]", `"x`, "{\"a\":\n[}", `{"a":tru}`, " [] ", "-", "\x00", `{"a":nullx}`} {
+		f.Add(text)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		if err := checkJSON(text); (err == nil) != json.Valid([]byte(text)) {
+			t.Fatalf("%q: %v", text, err)
 		}
 	})
 }

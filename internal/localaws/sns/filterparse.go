@@ -45,7 +45,8 @@ func parseFilter(text string, body bool) (*filter, error) {
 	if p.t.kind != '{' {
 		return nil, errors.New("FilterPolicy: Filter is not an object" + p.t.where())
 	}
-	f, combinations, err := p.object(1)
+	f := &filter{}
+	combinations, err := p.object(f, "", 1)
 	switch {
 	case errors.Is(err, errTooComplex):
 		return nil, err
@@ -87,13 +88,12 @@ func (p *filterParser) text() string {
 	return p.t.text
 }
 
-// object reads behind an opening brace. It also returns the number of combinations of
-// values, which AWS limits.
-func (p *filterParser) object(depth int) (*filter, int, error) {
+// object reads behind an opening brace: what is below the path. It returns the number of
+// combinations of values, which AWS limits.
+func (p *filterParser) object(f *filter, path string, depth int) (int, error) {
 	if depth > maxFilterCombinations {
-		return nil, 0, errTooComplex // one value that deep is already
+		return 0, errTooComplex // one value that deep is already
 	}
-	f := &filter{keys: map[string]*filterKey{}}
 	combinations := 1
 	empty := true
 	for p.next() == 'n' {
@@ -104,37 +104,35 @@ func (p *filterParser) object(depth int) (*filter, int, error) {
 		switch p.next() {
 		case '[':
 			if name == "$or" && p.isAlternatives() {
-				n, err = p.or(f, depth)
+				n, err = p.or(f, path, depth)
 				break
 			}
 			if depth == 1 {
 				p.keys++
 			}
-			k := &filterKey{}
-			k.conditions, err = p.conditions()
-			f.keys[name] = k
-			n = len(k.conditions) * depth
+			var list []condition
+			list, err = p.conditions()
+			f.properties = append(f.properties, property{path + name, list})
+			n = len(list) * depth
 		case '{':
 			p.nested = true
 			if depth == 1 {
 				p.keys++
 			}
-			k := &filterKey{}
-			k.nested, n, err = p.object(depth + 1)
-			f.keys[name] = k
+			n, err = p.object(f, path+name+".", depth+1)
 		default:
 			err = p.refuse("%q must be an object or an array", name)
 		}
 		if err != nil {
-			return nil, 0, err
+			return 0, err
 		}
 		// The bound keeps the product from overflowing; past it the policy is refused anyway.
 		combinations = min(combinations*n, 1<<20)
 	}
 	if empty {
-		return nil, 0, p.refuse("Empty objects are not allowed")
+		return 0, p.refuse("Empty objects are not allowed")
 	}
-	return f, combinations, nil
+	return combinations, nil
 }
 
 // isAlternatives says whether $or has its meaning: AWS takes a list with less than two
@@ -158,11 +156,12 @@ func (p *filterParser) isAlternatives() bool {
 	return len(list) >= 2
 }
 
-func (p *filterParser) or(f *filter, depth int) (int, error) {
+func (p *filterParser) or(f *filter, path string, depth int) (int, error) {
 	var alternatives []*filter
 	total := 0
 	for p.next() == '{' {
-		alternative, n, err := p.object(depth)
+		alternative := &filter{}
+		n, err := p.object(alternative, path, depth)
 		if err != nil {
 			return 0, err
 		}

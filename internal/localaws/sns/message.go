@@ -57,6 +57,7 @@ type notification struct {
 	sequence   string                    // set by accept, of FIFO topics
 	values     map[string]any            // attributes, for filters
 	objects    map[string]map[string]any // bodies, parsed for filters
+	verdicts   map[verdict]bool          // of filters: found before the transaction, used in it
 	size       int
 	signatures map[string]string // by version and body
 }

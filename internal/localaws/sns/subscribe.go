@@ -150,12 +150,13 @@ func newToken() string {
 	return hex.EncodeToString(b[:])
 }
 
-// callerARN names a caller in mails and attributes.
+// callerARN names a caller in mails and attributes: the endpoint's one user, by the
+// access key.
 func (s *Service) callerARN(principal string) string {
 	if strings.HasPrefix(principal, "arn:") {
 		return principal
 	}
-	return "arn:aws:iam::" + s.opts.Account + ":root"
+	return "arn:aws:iam::" + s.opts.Account + ":user/" + principal
 }
 
 // confirmSubscription needs no credentials: whoever has the token got it at the
