@@ -27,7 +27,9 @@ func (q queues) AllowsTx(_ *db.Tx, queueARN, service, sourceARN, sourceAccount s
 }
 
 func (q queues) EnqueueTx(tx *db.Tx, queueARN string, m sns.QueueMessage) error {
-	return q.sqs.EnqueueTx(tx, queueARN, sqs.Outbound{Body: m.Body, Attributes: m.Attributes, Sender: snsSender})
+	return q.sqs.EnqueueTx(tx, queueARN, sqs.Outbound{
+		Body: m.Body, Attributes: m.Attributes, Sender: snsSender, GroupID: m.GroupID, DedupID: m.DedupID,
+	})
 }
 
 // notifier takes S3's events to topics and queues, as far as their policies let it.
@@ -49,6 +51,9 @@ func (n notifier) Check(_ context.Context, targetARN, bucketARN string) error {
 	case "sns":
 		return n.topics.CheckSource(targetARN, n.source(bucketARN))
 	case "sqs":
+		if strings.HasSuffix(targetARN, ".fifo") {
+			return fmt.Errorf("%s is a FIFO queue, to which S3 does not send", targetARN)
+		}
 		if !n.queues.Exists(targetARN) {
 			return fmt.Errorf("the queue %s does not exist", targetARN)
 		}

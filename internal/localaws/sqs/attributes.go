@@ -2,9 +2,13 @@ package sqs
 
 import (
 	"encoding/json"
+	"maps"
 	"reflect"
 	"slices"
 	"strconv"
+	"strings"
+
+	"github.com/tintype/tintype/internal/localaws/wire"
 )
 
 // Limits of message bodies with their attributes, in bytes:
@@ -21,9 +25,19 @@ type attribute struct {
 	def      string // reported when not set; empty: not reported
 	min, max int64  // of a number; both 0: not a number
 	check    func(string) bool
+	fifo     bool // of FIFO queues only
+	folded   bool // kept in lower case
 }
 
-// attributes returns the settable attributes of a standard queue.
+// The values of DeduplicationScope and FifoThroughputLimit.
+const (
+	scopeQueue = "queue"
+	scopeGroup = "messageGroup"
+	perQueue   = "perQueue"
+	perGroup   = "perMessageGroupId"
+)
+
+// attributes returns the settable attributes.
 func attributes(name string) (attribute, bool) {
 	switch name {
 	case "DelaySeconds":
@@ -39,19 +53,31 @@ func attributes(name string) (attribute, bool) {
 	case "KmsDataKeyReusePeriodSeconds":
 		return attribute{min: 60, max: 86400}, true
 	case "SqsManagedSseEnabled":
-		return attribute{def: "true", check: func(v string) bool { return v == "true" || v == "false" }}, true
+		return attribute{def: "true", check: isBool, folded: true}, true
 	case "Policy", "RedriveAllowPolicy":
 		return attribute{check: isObject}, true
 	case "KmsMasterKeyId", "RedrivePolicy":
 		return attribute{check: func(string) bool { return true }}, true
+	case "FifoQueue":
+		return attribute{def: "true", check: isBool, fifo: true, folded: true}, true
+	case "ContentBasedDeduplication":
+		return attribute{def: "false", check: isBool, fifo: true, folded: true}, true
+	case "DeduplicationScope":
+		return attribute{def: scopeQueue, check: func(v string) bool { return v == scopeQueue || v == scopeGroup }, fifo: true}, true
+	case "FifoThroughputLimit":
+		return attribute{def: perQueue, check: func(v string) bool { return v == perQueue || v == perGroup }, fifo: true}, true
 	}
 	return attribute{}, false
 }
 
 // settable lists the attributes in the order that GetQueueAttributes' All looks them up.
-func settable() []string {
-	return []string{"DelaySeconds", "MaximumMessageSize", "MessageRetentionPeriod", "ReceiveMessageWaitTimeSeconds", "VisibilityTimeout",
+func settable(fifo bool) []string {
+	names := []string{"DelaySeconds", "MaximumMessageSize", "MessageRetentionPeriod", "ReceiveMessageWaitTimeSeconds", "VisibilityTimeout",
 		"KmsDataKeyReusePeriodSeconds", "SqsManagedSseEnabled", "Policy", "RedriveAllowPolicy", "KmsMasterKeyId", "RedrivePolicy"}
+	if fifo {
+		names = append(names, "FifoQueue", "ContentBasedDeduplication", "DeduplicationScope", "FifoThroughputLimit")
+	}
+	return names
 }
 
 // computed lists the attributes that the queue itself has.
@@ -69,43 +95,77 @@ func attributeOr(set map[string]string, name string) string {
 	return a.def
 }
 
-// checkAttributes refuses unknown names and values out of range. Whether a
-// dead-letter queue exists is the transaction's to say.
-func checkAttributes(in map[string]string) error {
-	for name, v := range in {
-		if name == "FifoQueue" && v == "true" {
-			return errFIFO()
-		}
+// checkAttributes refuses unknown names and values out of range, and returns the
+// attributes as they are kept. Whether a dead-letter queue exists is the transaction's
+// to say.
+func checkAttributes(in map[string]string, fifo bool) (map[string]string, error) {
+	out := make(map[string]string, len(in))
+	for _, name := range slices.Sorted(maps.Keys(in)) {
+		v := in[name]
 		a, ok := attributes(name)
-		if !ok {
-			return unknownAttribute(name)
+		switch {
+		case !ok:
+			return nil, unknownAttribute(name)
+		case a.fifo && !fifo && (name == "DeduplicationScope" || name == "FifoThroughputLimit"):
+			return nil, wire.Errorf("InvalidAttributeName", "You can specify the %s only when FifoQueue is set to true.", name)
+		case a.fifo && !fifo:
+			return nil, unknownAttribute(name)
 		}
-		if v == "" && a.check != nil {
+		if a.folded {
+			v = strings.ToLower(v)
+		}
+		if out[name] = v; v == "" && a.check != nil && !a.fifo && !a.folded {
 			continue // takes the attribute away
 		}
 		if a.check != nil {
 			if !a.check(v) {
-				return badAttribute(name)
+				return nil, badAttribute(name)
 			}
 		} else if n, ok := parseNumber(v); !ok || n < a.min || n > a.max {
-			return badAttribute(name)
+			return nil, badAttribute(name)
 		}
-		if name == "RedrivePolicy" {
-			if _, err := parseRedrive(v); err != nil {
-				return err
-			}
+		if err := checkAttribute(name, v); err != nil {
+			return nil, err
 		}
-		if name == "RedriveAllowPolicy" {
-			if _, err := parseAllow(v); err != nil {
-				return err
-			}
+	}
+	if in["KmsMasterKeyId"] != "" && out["SqsManagedSseEnabled"] == "true" {
+		return nil, wire.Errorf("InvalidAttributeName", "You can use one type of server-side encryption (SSE) at one time. You can either enable KMS SSE or SQS SSE.")
+	}
+	return out, nil
+}
+
+func checkAttribute(name, v string) (err error) {
+	switch name {
+	case "FifoQueue":
+		if v != "true" {
+			return wire.Errorf("InvalidAttributeValue", "Invalid value for the parameter FifoQueue. Reason: Modifying queue type is not supported.")
 		}
+	case "RedrivePolicy":
+		_, err = parseRedrive(v)
+	case "RedriveAllowPolicy":
+		_, err = parseAllow(v)
+	}
+	return err
+}
+
+// settle brings attributes that depend on each other into agreement after the ones in
+// were set; both are as checkAttributes returns them.
+func settle(all, in map[string]string) error {
+	if in["KmsMasterKeyId"] != "" {
+		all["SqsManagedSseEnabled"] = "false"
+	} else if in["SqsManagedSseEnabled"] == "true" {
+		delete(all, "KmsMasterKeyId")
+	}
+	if all["KmsDataKeyReusePeriodSeconds"] == "300" {
+		delete(all, "KmsDataKeyReusePeriodSeconds") // its default is not shown
+	}
+	if all["FifoThroughputLimit"] == perGroup && all["DeduplicationScope"] != scopeGroup {
+		return wire.Errorf("InvalidAttributeValue", "Invalid value for the parameter FifoThroughputLimit. Reason: perMessageGroupId is allowed only when DeduplicationScope is messageGroup.")
 	}
 	return nil
 }
 
-// errFIFO refuses what only FIFO queues have.
-func errFIFO() error { return unsupported("FIFO queues are not supported by this endpoint.") }
+func isBool(v string) bool { return v == "true" || v == "false" }
 
 func isObject(v string) bool {
 	var m map[string]any

@@ -164,11 +164,11 @@ func TestWithBoto3(t *testing.T) {
 func FuzzReceiptHandle(f *testing.F) {
 	s := &Service{key: []byte("key")}
 	q := &queue{id: 7}
-	f.Add(s.handle(receipt{7, 1, 1}))
-	f.Add(s.handle(receipt{8, 1, 1}))
+	f.Add(s.handle(receipt{7, 1, 1, 9}))
+	f.Add(s.handle(receipt{8, 1, 1, 9}))
 	f.Add("")
 	f.Add("AAAA")
-	f.Add(s.handle(receipt{7, 1, 1}) + "\n")
+	f.Add(s.handle(receipt{7, 1, 1, 9}) + "\n")
 	f.Fuzz(func(t *testing.T, h string) {
 		rc, err := s.receipt(q, &h)
 		if err == nil && (rc.queue != q.id || s.handle(rc) != h) {
@@ -179,7 +179,7 @@ func FuzzReceiptHandle(f *testing.F) {
 
 func TestReceiptHandlesAreTiedToKeyAndQueue(t *testing.T) {
 	s, other := &Service{key: []byte("key")}, &Service{key: []byte("another")}
-	want := receipt{7, 1 << 40, 3}
+	want := receipt{7, 1 << 40, 3, 1 << 42}
 	h := s.handle(want)
 	if rc, err := s.receipt(&queue{id: 7}, &h); err != nil || rc != want {
 		t.Errorf("%+v %v", rc, err)

@@ -1,4 +1,4 @@
-// Package sqs is the endpoint's Amazon SQS: standard queues, durable in the shared
+// Package sqs is the endpoint's Amazon SQS: standard and FIFO queues, durable in the shared
 // store, spoken through package wire.
 //
 // How it is built, in the order a message meets it:
@@ -11,8 +11,10 @@
 //   - Receipt handles are signed (receipt.go) and name the receive they are from.
 //   - The writer of package db is the only place where state changes, so each
 //     operation is one transaction; what is kept in memory follows by commit hooks.
+//   - A FIFO queue's messages are in groups (groups.go), each with its head: what is
+//     behind a message in flight is never looked at, however much it is.
 //
-// FIFO queues are refused. API and limits follow
+// API and limits follow
 // https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/.
 //
 // It imports the sibling packages db and wire, and the SDK's structs.

@@ -2,6 +2,7 @@ package sqs
 
 import (
 	"context"
+	"database/sql"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
@@ -22,33 +23,37 @@ func (s *Service) createQueue(ctx context.Context, r *wire.Request, in *sqs.Crea
 		return nil, missing("QueueName")
 	}
 	name := *in.QueueName
-	if strings.HasSuffix(name, ".fifo") {
-		return nil, errFIFO()
+	if err := checkQueueName(name, in.Attributes["FifoQueue"]); err != nil {
+		return nil, err
 	}
-	if !isName(name, 80) {
-		return nil, invalid("Can only include alphanumeric characters, hyphens, or underscores. 1 to 80 in length: %q", shorten(name))
-	}
-	if err := checkAttributes(in.Attributes); err != nil {
+	set, err := checkAttributes(in.Attributes, isFIFO(name))
+	if err != nil {
 		return nil, err
 	}
 	if err := checkTags(in.Tags, 0); err != nil {
 		return nil, err
 	}
 	now := time.Now().Unix()
-	err := s.db.Update(ctx, func(tx *db.Tx) error {
+	err = s.db.Update(ctx, func(tx *db.Tx) error {
 		old, err := stored(tx, name)
 		if err == nil {
-			return agrees(old, in.Attributes)
+			return agrees(old, set)
 		}
 		if !isNoQueue(err) {
+			return err
+		}
+		if err := s.checkDeleted(tx, name); err != nil {
 			return err
 		}
 		row := &queueRow{name: name, created: now, modified: now, attributes: map[string]string{}, tags: maps.Clone(in.Tags)}
 		if row.tags == nil {
 			row.tags = map[string]string{}
 		}
-		if err := s.apply(tx, row, in.Attributes); err != nil {
+		if err := s.apply(tx, row, set); err != nil {
 			return err
+		}
+		if isFIFO(name) {
+			row.scope = attributeOr(row.attributes, "DeduplicationScope")
 		}
 		return s.insertQueue(tx, row)
 	})
@@ -57,6 +62,20 @@ func (s *Service) createQueue(ctx context.Context, r *wire.Request, in *sqs.Crea
 	}
 	url := s.url(r.BaseURL, name)
 	return &sqs.CreateQueueOutput{QueueUrl: &url}, nil
+}
+
+// checkQueueName refuses names that are none, and those whose ending does not say what
+// kind of queue is asked for.
+func checkQueueName(name, fifoQueue string) error {
+	base, suffixed := strings.CutSuffix(name, fifoSuffix)
+	asked := strings.EqualFold(fifoQueue, "true")
+	switch {
+	case asked && !(suffixed && isName(base, 80-len(fifoSuffix))):
+		return invalid("The name of a FIFO queue can only include alphanumeric characters, hyphens, or underscores, must end with .fifo suffix and be 1 to 80 in length.")
+	case !asked && !isName(name, 80):
+		return invalid("Can only include alphanumeric characters, hyphens, or underscores. 1 to 80 in length")
+	}
+	return nil
 }
 
 func (s *Service) insertQueue(tx *db.Tx, row *queueRow) error {
@@ -71,8 +90,8 @@ func (s *Service) insertQueue(tx *db.Tx, row *queueRow) error {
 	if row.spool, err = newSpool(tx); err != nil {
 		return err
 	}
-	res, err := tx.Exec("INSERT INTO sqs_queues (name, spool, created, modified, attributes, tags) VALUES (?, ?, ?, ?, ?, ?)",
-		row.name, row.spool, row.created, row.modified, string(attributes), string(tags))
+	res, err := tx.Exec("INSERT INTO sqs_queues (name, spool, created, modified, attributes, tags, scope) VALUES (?, ?, ?, ?, ?, ?, ?)",
+		row.name, row.spool, row.created, row.modified, string(attributes), string(tags), row.scope)
 	if err != nil {
 		return err
 	}
@@ -118,7 +137,7 @@ func (s *Service) apply(tx *db.Tx, row *queueRow, in map[string]string) error {
 			}
 		}
 	}
-	return nil
+	return settle(row.attributes, in)
 }
 
 func (s *Service) checkTarget(tx *db.Tx, source, policy string) error {
@@ -136,6 +155,9 @@ func (s *Service) checkTarget(tx *db.Tx, source, policy string) error {
 	}
 	if err != nil {
 		return err
+	}
+	if isFIFO(name) != isFIFO(source) {
+		return badParameter("RedrivePolicy", policy, "Dead-letter queue must be same type of queue as the source.")
 	}
 	allow, err := parseAllow(target.attributes["RedriveAllowPolicy"])
 	if err != nil {
@@ -251,10 +273,11 @@ func (s *Service) setQueueAttributes(ctx context.Context, _ *wire.Request, in *s
 	if len(in.Attributes) == 0 {
 		return nil, missing("Attribute.Name")
 	}
-	if err := checkAttributes(in.Attributes); err != nil {
+	set, err := checkAttributes(in.Attributes, q.fifo)
+	if err != nil {
 		return nil, err
 	}
-	return nil, s.edit(ctx, q, func(tx *db.Tx, row *queueRow) error { return s.apply(tx, row, in.Attributes) })
+	return nil, s.edit(ctx, q, func(tx *db.Tx, row *queueRow) error { return s.apply(tx, row, set) })
 }
 
 // edit changes a queue's stored row.
@@ -281,10 +304,12 @@ func (s *Service) getQueueAttributes(ctx context.Context, _ *wire.Request, in *s
 	names := map[string]bool{}
 	for _, n := range in.AttributeNames {
 		name := string(n)
-		_, known := attributes(name)
+		a, known := attributes(name)
 		switch {
+		case known && a.fifo && !q.fifo:
+			return nil, unknownAttribute(name)
 		case name == "All":
-			for _, a := range slices.Concat(settable(), computed()) {
+			for _, a := range slices.Concat(settable(q.fifo), computed()) {
 				names[a] = true
 			}
 		case known || slices.Contains(computed(), name):
@@ -349,6 +374,9 @@ func (s *Service) deleteQueue(ctx context.Context, _ *wire.Request, in *sqs.Dele
 		if err := s.bury(tx, row.spool); err != nil {
 			return err
 		}
+		if _, err := tx.Exec("INSERT INTO sqs_deleted (name, at) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET at = excluded.at", q.name, time.Now().UnixMilli()); err != nil {
+			return err
+		}
 		tx.OnCommit(func() {
 			s.mu.Lock()
 			delete(s.queues, q.name)
@@ -361,6 +389,27 @@ func (s *Service) deleteQueue(ctx context.Context, _ *wire.Request, in *sqs.Dele
 	})
 }
 
+// settleTime is how long AWS takes to purge a queue, and to forget a deleted one.
+const settleTime = 60 * time.Second
+
+// checkDeleted refuses to make a queue again right after it was deleted, where the
+// options ask for that.
+func (s *Service) checkDeleted(tx *db.Tx, name string) error {
+	if !s.opts.DeletedRecently {
+		return nil
+	}
+	var at int64
+	err := tx.QueryRow("SELECT at FROM sqs_deleted WHERE name = ?", name).Scan(&at)
+	if errors.Is(err, sql.ErrNoRows) || err == nil && time.Now().UnixMilli()-at >= settleTime.Milliseconds() {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return &wire.Error{Code: "QueueDeletedRecently", QueryCode: legacy + "QueueDeletedRecently",
+		Message: "You must wait 60 seconds after deleting a queue before you can create another with the same name."}
+}
+
 func (s *Service) purgeQueue(ctx context.Context, _ *wire.Request, in *sqs.PurgeQueueInput) (*sqs.PurgeQueueOutput, error) {
 	q, err := s.byURL(in.QueueUrl)
 	if err != nil {
@@ -371,11 +420,16 @@ func (s *Service) purgeQueue(ctx context.Context, _ *wire.Request, in *sqs.Purge
 		if err != nil {
 			return err
 		}
+		now := time.Now().UnixMilli()
+		if now-row.purged < settleTime.Milliseconds() {
+			return &wire.Error{Code: "PurgeQueueInProgress", QueryCode: legacy + "PurgeQueueInProgress", Status: 403,
+				Message: "Only one PurgeQueue operation on " + q.name + " is allowed every 60 seconds."}
+		}
 		spool, err := newSpool(tx)
 		if err != nil {
 			return err
 		}
-		if _, err := tx.Exec("UPDATE sqs_queues SET spool = ? WHERE id = ?", spool, row.id); err != nil {
+		if _, err := tx.Exec("UPDATE sqs_queues SET spool = ?, purged = ? WHERE id = ?", spool, now, row.id); err != nil {
 			return err
 		}
 		if err := s.bury(tx, row.spool); err != nil {

@@ -3,6 +3,7 @@ package sqs
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"math/big"
 	"strconv"
 	"strings"
@@ -35,19 +36,12 @@ type submission struct {
 func (m *submission) size() int { return len(deref(m.body)) + attributesSize(m.attributes) }
 
 // outgoing checks the submission against SQS's rules and the queue's limits.
-func (m *submission) outgoing(cfg *settings, sender string) (*outgoing, error) {
+func (m *submission) outgoing(q *queue, cfg *settings, sender string) (*outgoing, error) {
 	out := &outgoing{sender: sender, delay: cfg.delay}
-	if m.dedup != nil {
-		return nil, badParameter("MessageDeduplicationId", *m.dedup, "The request include parameter that is not valid for this queue type.")
+	if m.delay != nil && q.fifo && *m.delay > 0 && *m.delay <= maxDelay {
+		return nil, badParameter("DelaySeconds", *m.delay, notForThisType)
 	}
-	if m.group != nil {
-		// Standard queues take it as a hint for fair queues.
-		if n := len(*m.group); n < 1 || n > 128 {
-			return nil, badParameter("MessageGroupId", *m.group, "MessageGroupId must be 1 to 128 characters.")
-		}
-		out.group = m.group
-	}
-	if m.delay != nil {
+	if m.delay != nil && (!q.fifo || *m.delay != 0) {
 		if *m.delay < 0 || *m.delay > maxDelay {
 			return nil, badParameter("DelaySeconds", *m.delay, "DelaySeconds must be >= 0 and <= 900.")
 		}
@@ -68,7 +62,70 @@ func (m *submission) outgoing(cfg *settings, sender string) (*outgoing, error) {
 	if err := out.fill(m.body, m.attributes); err != nil {
 		return nil, err
 	}
+	if err := out.order(q, cfg, m.group, m.dedup); err != nil {
+		return nil, err
+	}
 	return out, out.fits(cfg)
+}
+
+const notForThisType = "The request include parameter that is not valid for this queue type."
+
+// errUnordered is what makes AWS refuse a whole batch to a FIFO queue.
+var errUnordered = errors.New("no place in the order")
+
+// order sets what a FIFO queue orders and deduplicates by. Standard queues take a group
+// as a hint for fair queues.
+func (o *outgoing) order(q *queue, cfg *settings, group, dedup *string) error {
+	if group != nil {
+		if err := checkFIFOID("MessageGroupId", *group); err != nil {
+			return err
+		}
+		o.group = group
+	}
+	if !q.fifo {
+		if dedup != nil {
+			return badParameter("MessageDeduplicationId", *dedup, notForThisType)
+		}
+		return nil
+	}
+	if group == nil {
+		return fmt.Errorf("%w: %w", errUnordered, missing("MessageGroupId"))
+	}
+	if dedup == nil {
+		if !cfg.byContent {
+			return fmt.Errorf("%w: %w", errUnordered, invalid("The queue should either have ContentBasedDeduplication enabled or MessageDeduplicationId provided explicitly"))
+		}
+		id := contentID(o.body)
+		o.dedup = &id
+		return nil
+	}
+	o.dedup = dedup
+	return checkFIFOID("MessageDeduplicationId", *dedup)
+}
+
+// sequenceNumber is answered for FIFO queues alone.
+func (o *outgoing) sequenceNumber() *string {
+	if o.sequence == 0 {
+		return nil
+	}
+	n := sequenceNumber(o.sequence)
+	return &n
+}
+
+// optional is nil for an empty string.
+func optional(v string) *string {
+	if v == "" {
+		return nil
+	}
+	return &v
+}
+
+// message is the text of an API error, without its code.
+func message(err error) string {
+	if api := (*wire.Error)(nil); errors.As(err, &api) {
+		return api.Message
+	}
+	return err.Error()
 }
 
 // fill sets body and attributes.

@@ -2,6 +2,8 @@ package sqs
 
 import (
 	"encoding/json"
+	"fmt"
+	"strings"
 	"sync/atomic"
 	"time"
 )
@@ -18,10 +20,14 @@ type queue struct {
 	name    string
 	arn     string
 	created int64
-	spool   atomic.Int64
-	cfg     atomic.Pointer[settings]
-	deleted atomic.Bool
-	gate    *gate
+	fifo    bool // a FIFO queue
+	// dedupByGroup: DeduplicationScope was messageGroup when the queue was made. On AWS,
+	// too, changing the attribute later changes nothing.
+	dedupByGroup bool
+	spool        atomic.Int64
+	cfg          atomic.Pointer[settings]
+	deleted      atomic.Bool
+	gate         *gate
 	// inFlight is at least the number of messages in flight: ends of visibility are
 	// not deducted until it reaches the limit and is counted anew.
 	inFlight atomic.Int64
@@ -39,6 +45,7 @@ type settings struct {
 	wait       time.Duration
 	retention  time.Duration
 	maxSize    int
+	byContent  bool // ContentBasedDeduplication
 	policy     string
 	redrive    *redrivePolicy
 }
@@ -54,7 +61,10 @@ func (s *Service) newQueue(r *queueRow) (*queue, error) {
 	if err != nil {
 		return nil, err
 	}
-	q := &queue{id: r.id, name: r.name, arn: s.arn(r.name), created: r.created, gate: newGate()}
+	q := &queue{
+		id: r.id, name: r.name, arn: s.arn(r.name), created: r.created, gate: newGate(),
+		fifo: isFIFO(r.name), dedupByGroup: r.scope == scopeGroup,
+	}
 	q.spool.Store(r.spool)
 	q.cfg.Store(cfg)
 	return q, nil
@@ -72,6 +82,7 @@ func (s *Service) settings(r *queueRow) (*settings, error) {
 		delay: seconds("DelaySeconds"), visibility: seconds("VisibilityTimeout"),
 		wait: seconds("ReceiveMessageWaitTimeSeconds"), retention: seconds("MessageRetentionPeriod"),
 		maxSize: int(get("MaximumMessageSize")), policy: r.attributes["Policy"],
+		byContent: r.attributes["ContentBasedDeduplication"] == "true",
 	}
 	if v := r.attributes["RedrivePolicy"]; v != "" {
 		p, err := parseRedrive(v)
@@ -108,7 +119,10 @@ func parseRedrive(v string) (*redrivePolicy, error) {
 		n, _ = parseNumber(m)
 	}
 	if n < 1 || n > 1000 {
-		return nil, badParameter("RedrivePolicy", v, "Invalid value for maxReceiveCount: valid values are from 1 to 1000 both inclusive.")
+		return nil, badParameter("RedrivePolicy", v, fmt.Sprintf("Invalid value for maxReceiveCount: %v, valid values are from 1 to 1000 both inclusive.", p.Max))
 	}
 	return &redrivePolicy{target: p.Target, maxReceives: n}, nil
 }
+
+// isFIFO tells a FIFO queue by its name: only those may, and must, end so.
+func isFIFO(name string) bool { return strings.HasSuffix(name, fifoSuffix) }

@@ -10,15 +10,16 @@ import (
 )
 
 // receipt is what a receipt handle says: which receive of which message from which
-// queue. On the wire it is base64 of the three numbers, big endian, and the first 16
+// queue, and when. On the wire it is base64 of the numbers, big endian, and the first 16
 // bytes of their HMAC-SHA256 under the endpoint's own key, so that it cannot be made up.
 type receipt struct {
 	queue, message int64
 	receive        uint32 // 1 for the first receive from this queue
+	at             int64  // Unix milliseconds
 }
 
 const (
-	receiptPlain = 8 + 8 + 4
+	receiptPlain = 8 + 8 + 4 + 8
 	receiptMAC   = 16
 )
 
@@ -27,6 +28,7 @@ func (s *Service) handle(r receipt) string {
 	binary.BigEndian.PutUint64(b[0:], uint64(r.queue))
 	binary.BigEndian.PutUint64(b[8:], uint64(r.message))
 	binary.BigEndian.PutUint32(b[16:], r.receive)
+	binary.BigEndian.PutUint64(b[20:], uint64(r.at))
 	copy(b[receiptPlain:], s.mac(b[:receiptPlain]))
 	return base64.StdEncoding.EncodeToString(b[:])
 }
@@ -51,6 +53,7 @@ func (s *Service) receipt(q *queue, handle *string) (receipt, error) {
 		queue:   int64(binary.BigEndian.Uint64(b[0:])),
 		message: int64(binary.BigEndian.Uint64(b[8:])),
 		receive: binary.BigEndian.Uint32(b[16:]),
+		at:      int64(binary.BigEndian.Uint64(b[20:])),
 	}
 	if r.queue != q.id {
 		return receipt{}, badReceipt(*handle)
@@ -59,5 +62,10 @@ func (s *Service) receipt(q *queue, handle *string) (receipt, error) {
 }
 
 func badReceipt(handle string) *wire.Error {
-	return wire.Errorf("ReceiptHandleIsInvalid", "The input receipt handle %q is not a valid receipt handle of this queue.", shorten(handle))
+	return wire.Errorf("ReceiptHandleIsInvalid", "The input receipt handle \"%s\" is not a valid receipt handle.", shorten(handle))
+}
+
+// expired is how a FIFO queue refuses a handle whose lease has ended.
+func expired(handle string) *wire.Error {
+	return badParameter("ReceiptHandle", handle, "The receipt handle has expired.")
 }

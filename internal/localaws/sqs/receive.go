@@ -47,6 +47,16 @@ func (s *Service) receiveMessage(ctx context.Context, r *wire.Request, in *sqs.R
 		}
 		wait = time.Duration(in.WaitTimeSeconds) * time.Second
 	}
+	if id := in.ReceiveRequestAttemptId; id != nil {
+		// Accepted, as retrying a receive is: what the first one took is visible again when
+		// its time is up.
+		if !q.fifo {
+			return nil, badParameter("ReceiveRequestAttemptId", *id, notForThisType)
+		}
+		if err := checkFIFOID("ReceiveRequestAttemptId", *id); err != nil {
+			return nil, err
+		}
+	}
 	system, err := systemSelection(in)
 	if err != nil {
 		return nil, err
@@ -78,10 +88,13 @@ type received struct {
 	id, sentAt, firstAt int64
 	visibleAt           int64 // before this receive
 	receives            int64 // from this queue, this receive included
+	at                  int64 // of this receive
+	gid                 int64 // of a FIFO queue: the group's number
 	earlier             int64 // receives from queues it was in before
 	uuid, body, sender  string
 	attributes, trace   sql.NullString
 	group, source       sql.NullString
+	dedup               sql.NullString
 }
 
 // receive takes up to want messages, waiting up to wait for the first.
@@ -97,6 +110,10 @@ func (s *Service) receive(ctx context.Context, q *queue, want int, visibility, w
 	for {
 		if !q.gate.park(me) {
 			got, parked, err := s.take(ctx, q, want, visibility, me)
+			if errors.Is(err, errFull) {
+				q.gate.wake(1)
+				return nil, nil
+			}
 			if err != nil {
 				q.gate.wake(1) // in case it was our turn
 				return nil, err
@@ -157,7 +174,12 @@ func (s *Service) take(ctx context.Context, q *queue, want int, visibility time.
 			return err
 		}
 		drained := false
-		for round := 0; len(got) < want && !drained && round < takeRounds; round++ {
+		if q.fifo {
+			if got, drained, err = s.takeGroups(tx, q, spool, now, want, visibility); err != nil {
+				return err
+			}
+		}
+		for round := 0; !q.fifo && len(got) < want && !drained && round < takeRounds; round++ {
 			found, err := due(tx, spool, now, want-len(got))
 			if err != nil {
 				return err
@@ -174,11 +196,7 @@ func (s *Service) take(ctx context.Context, q *queue, want int, visibility time.
 		}
 		var next time.Time
 		if drained {
-			var at int64
-			switch err := tx.QueryRow(selectNext, spool, now).Scan(&at); {
-			case err == nil:
-				next = time.UnixMilli(at)
-			case !errors.Is(err, sql.ErrNoRows):
+			if next, err = s.next(tx, q, spool, now); err != nil {
 				return err
 			}
 			// A lease of no time at all leaves its messages visible.
@@ -202,6 +220,25 @@ func (s *Service) take(ctx context.Context, q *queue, want int, visibility time.
 	return got, parked, err
 }
 
+// next is when the next message becomes visible; zero: none will.
+func (s *Service) next(tx *db.Tx, q *queue, spool, now int64) (time.Time, error) {
+	if q.fifo {
+		return nextGroup(tx, spool, now)
+	}
+	var at int64
+	switch err := tx.QueryRow(selectNext, spool, now).Scan(&at); {
+	case errors.Is(err, sql.ErrNoRows):
+		return time.Time{}, nil
+	case err != nil:
+		return time.Time{}, err
+	}
+	return time.UnixMilli(at), nil
+}
+
+// errFull is a FIFO queue at its limit of messages in flight: it answers nothing, but
+// no error.
+var errFull = errors.New("too many messages in flight")
+
 // checkInFlight refuses to go beyond SQS's limit of messages in flight.
 func (s *Service) checkInFlight(tx *db.Tx, q *queue, spool, now int64) error {
 	if q.inFlight.Load() < maxInFlight {
@@ -215,8 +252,11 @@ func (s *Service) checkInFlight(tx *db.Tx, q *queue, spool, now int64) error {
 		return err
 	}
 	q.inFlight.Store(invisible - delayed)
+	if invisible-delayed >= maxInFlight && q.fifo {
+		return errFull
+	}
 	if invisible-delayed >= maxInFlight {
-		return wire.Errorf("OverLimit", "The queue has %d messages in flight, which is the maximum.", invisible-delayed)
+		return overLimit("The queue has %d messages in flight, which is the maximum.", invisible-delayed)
 	}
 	return nil
 }
@@ -277,7 +317,17 @@ func (s *Service) sift(tx *db.Tx, q *queue, spool, now int64, found []received) 
 // goes on, as SQS counts "across all queues".
 func (s *Service) bounce(tx *db.Tx, q, dlq *queue, spool, now int64, dead []received) error {
 	to := dlq.spool.Load()
+	free := released{now: now, visible: len(dead)}
+	if dlq.fifo {
+		free.visible = 0
+		if err := s.bounceFIFO(tx, q, spool, to, now, dead, &free); err != nil {
+			return err
+		}
+	}
 	for _, m := range dead {
+		if dlq.fifo {
+			break
+		}
 		if _, err := tx.Exec("UPDATE sqs_messages SET spool = ?, visible_at = ?, receives = 0, delayed = 0 WHERE spool = ? AND id = ?", to, now, spool, m.id); err != nil {
 			return err
 		}
@@ -297,7 +347,7 @@ func (s *Service) bounce(tx *db.Tx, q, dlq *queue, spool, now int64, dead []rece
 		}
 		q.traffic.out.add(now, len(dead))
 		dlq.traffic.in.add(now, len(dead))
-		dlq.gate.wake(len(dead))
+		free.tell(dlq.gate)
 	})
 	return nil
 }
@@ -312,6 +362,7 @@ func (s *Service) lease(tx *db.Tx, spool, now int64, visibility time.Duration, l
 		m := &live[i]
 		ids[i] = m.id
 		m.receives++
+		m.at = now
 		if m.firstAt == 0 {
 			m.firstAt = now
 		}
@@ -325,15 +376,22 @@ func (s *Service) lease(tx *db.Tx, spool, now int64, visibility time.Duration, l
 func (s *Service) giveBack(q *queue, got []received) error {
 	err := s.db.Update(context.Background(), func(tx *db.Tx) error {
 		spool := q.spool.Load()
+		gids, free := map[int64]bool{}, released{now: time.Now().UnixMilli(), visible: len(got)}
 		for _, m := range got {
+			if m.gid > 0 {
+				gids[m.gid] = true
+			}
 			if _, err := tx.Exec("UPDATE sqs_messages SET visible_at = ?, receives = receives - 1 WHERE spool = ? AND id = ? AND receives = ?",
 				m.visibleAt, spool, m.id, m.receives); err != nil {
 				return err
 			}
 		}
+		if err := s.regroupAll(tx, spool, gids, &free); err != nil {
+			return err
+		}
 		tx.OnCommit(func() {
 			q.inFlight.Add(-int64(len(got)))
-			q.gate.wake(len(got))
+			free.tell(q.gate)
 		})
 		return nil
 	})
@@ -369,7 +427,7 @@ func systemSelection(in *sqs.ReceiveMessageInput) (map[string]bool, error) {
 // render is a message as it is answered.
 func (s *Service) render(q *queue, m *received, system map[string]bool, names []string) (types.Message, error) {
 	sum := md5Hex(m.body)
-	handle := s.handle(receipt{queue: q.id, message: m.id, receive: uint32(m.receives)})
+	handle := s.handle(receipt{queue: q.id, message: m.id, receive: uint32(m.receives), at: m.at})
 	out := types.Message{MessageId: &m.uuid, Body: &m.body, MD5OfBody: &sum, ReceiptHandle: &handle}
 	if len(system) > 0 {
 		out.Attributes = map[string]string{}
@@ -385,6 +443,10 @@ func (s *Service) render(q *queue, m *received, system map[string]bool, names []
 		add(types.MessageSystemAttributeNameAWSTraceHeader, m.trace.String)
 		add(types.MessageSystemAttributeNameMessageGroupId, m.group.String)
 		add(types.MessageSystemAttributeNameDeadLetterQueueSourceArn, m.source.String)
+		if q.fifo {
+			add(types.MessageSystemAttributeNameMessageDeduplicationId, m.dedup.String)
+			add(types.MessageSystemAttributeNameSequenceNumber, sequenceNumber(m.id))
+		}
 	}
 	if len(names) == 0 || !m.attributes.Valid {
 		return out, nil

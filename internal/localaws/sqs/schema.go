@@ -13,7 +13,7 @@ import "github.com/tintype/tintype/internal/localaws/db"
 // total counts a spool's messages, so that nothing ever scans to count them: what is
 // in flight or delayed is counted by index ranges beyond now, the rest is the
 // difference.
-var Schema = db.Schema{Name: "sqs", Steps: []string{baseTables}}
+var Schema = db.Schema{Name: "sqs", Steps: []string{baseTables, fifoTables}}
 
 const baseTables = `
 CREATE TABLE IF NOT EXISTS sqs_meta (
@@ -62,4 +62,64 @@ CREATE TABLE IF NOT EXISTS sqs_bodies (
 	source     TEXT,
 	received   INTEGER NOT NULL DEFAULT 0
 ) STRICT;
+`
+
+// What FIFO queues and message move tasks need.
+//
+// sqs_groups has a row for each message group that has messages. head is its oldest
+// message and due is when that becomes visible, which is when the group may be received
+// from at all: whatever lies behind a message in flight is never looked at. A message
+// of a FIFO queue has its group's number in gid, others 0, so that the index of groups
+// costs standard queues nothing.
+//
+// sqs_dedup remembers for five minutes what was sent. Its scope is the group, or empty
+// where the whole queue is; sqs_queues.scope says which, as the queue was made.
+const fifoTables = `
+ALTER TABLE sqs_messages ADD COLUMN gid INTEGER NOT NULL DEFAULT 0;
+CREATE INDEX sqs_messages_group ON sqs_messages (spool, gid, id) WHERE gid > 0;
+ALTER TABLE sqs_bodies ADD COLUMN dedup TEXT;
+ALTER TABLE sqs_queues ADD COLUMN scope TEXT NOT NULL DEFAULT '';
+ALTER TABLE sqs_queues ADD COLUMN purged INTEGER NOT NULL DEFAULT 0;
+
+CREATE TABLE sqs_groups (
+	id    INTEGER PRIMARY KEY,
+	spool INTEGER NOT NULL,
+	name  TEXT NOT NULL,
+	head  INTEGER NOT NULL,
+	due   INTEGER NOT NULL
+) STRICT;
+CREATE UNIQUE INDEX sqs_groups_name ON sqs_groups (spool, name);
+CREATE INDEX sqs_groups_due ON sqs_groups (spool, due, head);
+
+CREATE TABLE sqs_dedup (
+	spool   INTEGER NOT NULL,
+	scope   TEXT NOT NULL,
+	dedup   TEXT NOT NULL,
+	sent_at INTEGER NOT NULL,
+	message INTEGER NOT NULL,
+	uuid    TEXT NOT NULL,
+	PRIMARY KEY (spool, scope, dedup)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX sqs_dedup_age ON sqs_dedup (sent_at);
+
+CREATE TABLE sqs_deleted (
+	name TEXT PRIMARY KEY,
+	at   INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE sqs_moves (
+	id          INTEGER PRIMARY KEY AUTOINCREMENT,
+	uuid        TEXT NOT NULL UNIQUE,
+	source      TEXT NOT NULL,
+	destination TEXT,
+	rate        INTEGER,
+	status      TEXT NOT NULL,
+	failure     TEXT,
+	started     INTEGER NOT NULL,
+	to_move     INTEGER NOT NULL,
+	moved       INTEGER NOT NULL DEFAULT 0,
+	cursor      INTEGER NOT NULL DEFAULT 0
+) STRICT;
+CREATE INDEX sqs_moves_source ON sqs_moves (source, id);
+CREATE INDEX sqs_moves_active ON sqs_moves (status) WHERE status IN ('RUNNING', 'CANCELLING');
 `

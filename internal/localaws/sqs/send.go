@@ -2,6 +2,7 @@ package sqs
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
@@ -16,6 +17,10 @@ type Outbound struct {
 	Body       string
 	Attributes map[string]types.MessageAttributeValue
 	Sender     string // reported as SenderId
+	// GroupID is the MessageGroupId; a FIFO queue needs it. DedupID is the
+	// MessageDeduplicationId, for FIFO queues alone; empty: by content, where the queue
+	// has ContentBasedDeduplication.
+	GroupID, DedupID string
 }
 
 // outgoing is a message about to be stored.
@@ -27,6 +32,8 @@ type outgoing struct {
 	sender     string
 	trace      *string
 	group      *string
+	dedup      *string // of a FIFO queue; never nil there
+	sequence   int64   // of a FIFO queue, once it is stored
 	delay      time.Duration
 }
 
@@ -47,6 +54,9 @@ func (s *Service) EnqueueTx(tx *db.Tx, queueARN string, m Outbound) error {
 	if err := out.fits(cfg); err != nil {
 		return err
 	}
+	if err := out.order(q, cfg, optional(m.GroupID), optional(m.DedupID)); err != nil {
+		return err
+	}
 	return s.insert(tx, q, []*outgoing{out})
 }
 
@@ -62,7 +72,7 @@ func (s *Service) sendMessage(ctx context.Context, r *wire.Request, in *sqs.Send
 	if r.Present("DelaySeconds") {
 		m.delay = &in.DelaySeconds
 	}
-	out, err := m.outgoing(q.cfg.Load(), r.Principal)
+	out, err := m.outgoing(q, q.cfg.Load(), r.Principal)
 	if err != nil {
 		return nil, err
 	}
@@ -71,7 +81,7 @@ func (s *Service) sendMessage(ctx context.Context, r *wire.Request, in *sqs.Send
 	}
 	sum := md5Hex(out.body)
 	return &sqs.SendMessageOutput{
-		MessageId: &out.uuid, MD5OfMessageBody: &sum,
+		MessageId: &out.uuid, MD5OfMessageBody: &sum, SequenceNumber: out.sequenceNumber(),
 		MD5OfMessageAttributes:       md5OfAttributes(in.MessageAttributes),
 		MD5OfMessageSystemAttributes: md5OfAttributes(systemAsMessage(in.MessageSystemAttributes)),
 	}, nil
@@ -99,7 +109,10 @@ func (s *Service) sendMessageBatch(ctx context.Context, r *wire.Request, in *sqs
 			m.delay = &e.DelaySeconds
 		}
 		total += m.size()
-		o, err := m.outgoing(cfg, r.Principal)
+		o, err := m.outgoing(q, cfg, r.Principal)
+		if errors.Is(err, errUnordered) {
+			return nil, invalid("%s", message(err)) // AWS refuses the batch as a whole, too
+		}
 		if err != nil {
 			reply.Failed = append(reply.Failed, failedEntry(e.Id, err))
 			continue
@@ -119,6 +132,9 @@ func (s *Service) sendMessageBatch(ctx context.Context, r *wire.Request, in *sqs
 		if err := s.db.Update(ctx, func(tx *db.Tx) error { return s.insert(tx, q, out) }); err != nil {
 			return nil, err
 		}
+		for i, o := range out {
+			reply.Successful[i].SequenceNumber = o.sequenceNumber()
+		}
 	}
 	return reply, nil
 }
@@ -127,6 +143,9 @@ func (s *Service) sendMessageBatch(ctx context.Context, r *wire.Request, in *sqs
 func (s *Service) insert(tx *db.Tx, q *queue, out []*outgoing) error {
 	if q.deleted.Load() {
 		return errNoQueue()
+	}
+	if q.fifo {
+		return s.insertFIFO(tx, q, out)
 	}
 	spool := q.spool.Load()
 	now := time.Now().UnixMilli()

@@ -22,7 +22,11 @@ type Options struct {
 	// Policy evaluates a queue's policy for a calling service. nil: no policy allows
 	// anything, so that only the owner may send.
 	Policy func(policyJSON, service, action, resource, sourceARN, sourceAccount string) bool
-	Logger *slog.Logger // nil: nothing is logged
+	// DeletedRecently makes CreateQueue refuse, as AWS does, the name of a queue that was
+	// deleted less than 60 seconds ago (QueueDeletedRecently). Off, a name is free at once,
+	// which is what those want who make their queues anew for each run of their tests.
+	DeletedRecently bool
+	Logger          *slog.Logger // nil: nothing is logged
 }
 
 // Service is SQS. It is safe for concurrent use.
@@ -81,7 +85,7 @@ func (s *Service) loadKey() error {
 }
 
 func (s *Service) loadQueues() error {
-	rows, err := s.db.Read().QueryContext(context.Background(), "SELECT id, name, spool, created, modified, attributes, tags FROM sqs_queues")
+	rows, err := s.db.Read().QueryContext(context.Background(), "SELECT "+queueColumns+" FROM sqs_queues")
 	if err != nil {
 		return err
 	}
@@ -111,14 +115,18 @@ type queueRow struct {
 	id, spool, created, modified int64
 	name                         string
 	attributes, tags             map[string]string
+	scope                        string // DeduplicationScope when it was made; empty: not FIFO
+	purged                       int64  // when it was last purged
 }
+
+const queueColumns = "id, name, spool, created, modified, attributes, tags, scope, purged"
 
 // scanner is sql.Row, sql.Rows or db.Row.
 type scanner interface{ Scan(dest ...any) error }
 
 func (r *queueRow) scan(sc scanner) error {
 	var attributes, tags string
-	if err := sc.Scan(&r.id, &r.name, &r.spool, &r.created, &r.modified, &attributes, &tags); err != nil {
+	if err := sc.Scan(&r.id, &r.name, &r.spool, &r.created, &r.modified, &attributes, &tags, &r.scope, &r.purged); err != nil {
 		return err
 	}
 	if err := json.Unmarshal([]byte(attributes), &r.attributes); err != nil {
@@ -130,7 +138,7 @@ func (r *queueRow) scan(sc scanner) error {
 	return nil
 }
 
-const selectQueue = "SELECT id, name, spool, created, modified, attributes, tags FROM sqs_queues WHERE name = ?"
+const selectQueue = "SELECT " + queueColumns + " FROM sqs_queues WHERE name = ?"
 
 // stored reads a queue inside a transaction: what q holds in memory lags behind
 // changes of the same commit. A deleted queue is QueueDoesNotExist.

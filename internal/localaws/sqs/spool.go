@@ -18,7 +18,7 @@ const (
 type statements struct {
 	insertBodies, insertMessages [maxEntries + 1]string
 	// The following take maxEntries ids; unused places are 0, which no message has.
-	lease, deleteMessages, deleteBodies string
+	lease, deleteMessages, deleteGrouped, deleteBodies string
 }
 
 func newStatements() statements {
@@ -31,6 +31,7 @@ func newStatements() statements {
 	st.lease = `UPDATE sqs_messages SET visible_at = ?, receives = receives + 1, delayed = 0,
 		first_at = CASE first_at WHEN 0 THEN ? ELSE first_at END WHERE spool = ? AND id` + in
 	st.deleteMessages = "DELETE FROM sqs_messages WHERE spool = ? AND id" + in + " RETURNING id, visible_at"
+	st.deleteGrouped = st.deleteMessages + ", gid"
 	st.deleteBodies = "DELETE FROM sqs_bodies WHERE id" + in
 	return st
 }

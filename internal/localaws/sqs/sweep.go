@@ -39,6 +39,12 @@ func (s *Service) Run(ctx context.Context) error {
 }
 
 func (s *Service) sweep(ctx context.Context) error {
+	if err := s.deleteSome(ctx, deleteOldDedups, time.Now().Add(-dedupInterval).UnixMilli()); err != nil {
+		return err
+	}
+	if err := s.deleteSome(ctx, forgetDeleted, time.Now().Add(-settleTime).UnixMilli()); err != nil {
+		return err
+	}
 	for _, name := range s.names(func(*queue) bool { return true }) {
 		if q := s.byName(name); q != nil {
 			if err := s.expire(ctx, q); err != nil {
@@ -56,7 +62,12 @@ func (s *Service) sweep(ctx context.Context) error {
 			return err
 		}
 		for more := true; more; {
-			if more, err = s.deleteOldest(ctx, func() int64 { return spool }, never); err != nil {
+			if more, err = s.deleteOldest(ctx, nil, spool, never); err != nil {
+				return err
+			}
+		}
+		for _, query := range []string{deleteSomeGroups, deleteSomeDedups} {
+			if err := s.deleteSome(ctx, query, spool); err != nil {
 				return err
 			}
 		}
@@ -85,18 +96,45 @@ func (s *Service) expire(ctx context.Context, q *queue) error {
 		if err != nil {
 			return err
 		}
-		more, err := s.deleteOldest(ctx, q.spool.Load, cutoff())
+		more, err := s.deleteOldest(ctx, q, 0, cutoff())
 		if err != nil || !more {
 			return err
 		}
 	}
 }
 
+// Each deletes up to sweepChunk rows.
+const (
+	deleteOldDedups  = "DELETE FROM sqs_dedup WHERE (spool, scope, dedup) IN (SELECT spool, scope, dedup FROM sqs_dedup INDEXED BY sqs_dedup_age WHERE sent_at <= ? LIMIT 500)"
+	forgetDeleted    = "DELETE FROM sqs_deleted WHERE name IN (SELECT name FROM sqs_deleted WHERE at <= ? LIMIT 500)"
+	deleteSomeDedups = "DELETE FROM sqs_dedup WHERE (spool, scope, dedup) IN (SELECT spool, scope, dedup FROM sqs_dedup WHERE spool = ? LIMIT 500)"
+	deleteSomeGroups = "DELETE FROM sqs_groups WHERE id IN (SELECT id FROM sqs_groups INDEXED BY sqs_groups_name WHERE spool = ? LIMIT 500)"
+)
+
+// deleteSome runs one of them until it finds nothing more.
+func (s *Service) deleteSome(ctx context.Context, query string, arg int64) error {
+	for n := int64(sweepChunk); n >= sweepChunk; {
+		if err := s.db.Update(ctx, func(tx *db.Tx) error {
+			res, err := tx.Exec(query, arg)
+			if err == nil {
+				n, err = res.RowsAffected()
+			}
+			return err
+		}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // deleteOldest deletes up to sweepChunk messages sent at or before cutoff, oldest
-// first, and tells whether there may be more.
-func (s *Service) deleteOldest(ctx context.Context, spool func() int64, cutoff int64) (more bool, err error) {
+// first, and tells whether there may be more. They are q's or, where q is nil, those of
+// a dead spool.
+func (s *Service) deleteOldest(ctx context.Context, q *queue, sp, cutoff int64) (more bool, err error) {
 	err = s.db.Update(ctx, func(tx *db.Tx) error {
-		sp := spool()
+		if q != nil {
+			sp = q.spool.Load()
+		}
 		rows, err := tx.Query("SELECT id, sent_at FROM sqs_messages WHERE spool = ? ORDER BY id LIMIT ?", sp, sweepChunk)
 		if err != nil {
 			return err
@@ -124,12 +162,21 @@ func (s *Service) deleteOldest(ctx context.Context, spool func() int64, cutoff i
 		if len(ids) < sweepChunk {
 			more = false
 		}
+		free := released{now: time.Now().UnixMilli()}
 		for len(ids) > 0 {
 			n := min(len(ids), maxEntries)
-			if _, _, err := s.remove(tx, sp, ids[:n]); err != nil {
+			if q != nil && q.fifo {
+				_, _, err = s.removeFIFO(tx, sp, ids[:n], &free)
+			} else {
+				_, _, err = s.remove(tx, sp, ids[:n])
+			}
+			if err != nil {
 				return err
 			}
 			ids = ids[n:]
+		}
+		if q != nil && q.fifo {
+			tx.OnCommit(func() { free.tell(q.gate) })
 		}
 		return nil
 	})

@@ -94,7 +94,7 @@ func (s *Service) View(ctx context.Context, name string) (QueueView, error) {
 	if cfg.redrive != nil {
 		v.DeadLetters, v.MaxReceives = cfg.redrive.target, cfg.redrive.maxReceives
 	}
-	for _, a := range settable() {
+	for _, a := range settable(q.fifo) {
 		if value := attributeOr(cfg.raw, a); value != "" {
 			v.Attributes[a] = value
 		}
