@@ -60,3 +60,68 @@ func TestPagesInABrowser(t *testing.T) {
 		b.CheckQuiet()
 	}
 }
+
+// TestLiveInABrowser watches figures change while what a reader does stays as it is.
+func TestLiveInABrowser(t *testing.T) {
+	e := start(t)
+	e.pipeline()
+	b := webtest.OpenAt(t, e.srv.ConsoleURL, "/", "main")
+	b.Until("it is connected", `document.querySelector('#pulse').classList.contains('on')`)
+	e.put("tintype-uploads", "uploads/a.png", picture(), "image/png")
+	visible := `[...document.querySelectorAll('.card.queue')].find((c) => c.querySelector('a')?.textContent === 'ImageApp').querySelector('dd').textContent`
+	b.Until("the depth of ImageApp grows", visible+` === '2'`) // the other is S3's test event
+	b.Until("the sparkline shows it", `document.querySelector('.card.queue .spark .in').getAttribute('d').length > 10`)
+	e.open("another-queue", nil)
+	b.Until("a new queue shows", `document.body.textContent.includes('another-queue')`)
+	if webtest.Eval[float64](b, `performance.getEntriesByType('navigation').length`) != 1 || webtest.Eval[bool](b, `performance.getEntriesByType('resource').some((r) => new URL(r.name).origin !== location.origin)`) {
+		t.Error("the page was loaded again, or asked another server")
+	}
+
+	b.Visit("/queues/ImageApp", "main")
+	b.Until("it is connected", `document.querySelector('#pulse').classList.contains('on')`)
+	b.Exec(`document.querySelector('.msg').open = true; document.querySelector('#send').open = true;
+		const body = document.querySelector('#send textarea'); body.value = 'half a message'; body.focus(); window.typed = body;`)
+	e.send("ImageApp", `{"live":true}`)
+	b.Until("the message shows", `[...document.querySelectorAll('.msg .line')].some((l) => l.textContent.includes('live'))`)
+	if !webtest.Eval[bool](b, `document.querySelector('.msg').open && document.querySelector('#send').open && document.activeElement === window.typed && window.typed.isConnected && window.typed.value === 'half a message'`) {
+		t.Error("what the reader unfolded or typed is gone")
+	}
+	b.Press("#send button")
+	e.until("the form was sent", func() bool { return strings.Contains(e.shows("/queues/ImageApp"), "half a message") })
+	b.Visit("/queues/ImageApp?did=sent", "#note")
+	b.Until("the note leaves no trace in the address", `document.querySelector('#note').textContent === 'The message was sent.' && !location.search`)
+	b.CheckQuiet()
+}
+
+// TestPollingInABrowser takes the streams away: pages go on by loading themselves.
+func TestPollingInABrowser(t *testing.T) {
+	e := start(t)
+	e.queue("q", nil)
+	for range 64 {
+		if _, status := e.stream(t.Context(), "/queues"); status != 200 {
+			t.Fatalf("status %d", status)
+		}
+	}
+	b := webtest.OpenAt(t, e.srv.ConsoleURL, "/queues/q", "main")
+	b.Forgive("503")
+	e.send("q", "by polling")
+	b.Until("the message shows", `document.querySelector('.msg .line')?.textContent === 'by polling'`)
+	b.Until("it is connected", `document.querySelector('#pulse').classList.contains('on')`)
+	b.CheckQuiet()
+}
+
+// TestWithoutScripts holds pages to be whole, and to load themselves again, where no
+// scripts run.
+func TestWithoutScripts(t *testing.T) {
+	e := start(t)
+	e.pipeline()
+	e.send("ImageApp", "read me")
+	for _, path := range []string{"/", "/queues/ImageApp", "/buckets/tintype-uploads", "/topics/uploadnotification", "/inbox"} {
+		body := e.shows(path)
+		noscript := body[strings.Index(body, "<noscript>"):strings.Index(body, "</noscript>")]
+		if !strings.Contains(noscript, "refresh") {
+			t.Errorf("%s needs scripts", path)
+		}
+	}
+	e.shows("/queues/ImageApp", "<summary>", "read me")
+}

@@ -157,6 +157,7 @@ func (c *Console) object(r *http.Request) (view, error) {
 	}
 	d.Folder = d.Key[:strings.LastIndexByte(d.Key, '/')+1]
 	d.Crumbs = crumbs(name, d.Folder)
+	err = nil
 	d.Query = template.URL(objectQuery(d.Key, d.Version))
 	if d.ObjectView != nil && d.Size <= maxPreview {
 		d.Preview, err = c.isPicture(r.Context(), name, d.Key, d.Version)

@@ -246,3 +246,5 @@ func (e *env) until(what string, ok func() bool) {
 }
 
 var messageLink = regexp.MustCompile(`/queues/[^/"]+/\d+`)
+
+func deleteQueue(url string) *sqs.DeleteQueueInput { return &sqs.DeleteQueueInput{QueueUrl: &url} }

@@ -92,9 +92,8 @@ type mailData struct {
 func (c *Console) mail(r *http.Request) (view, error) {
 	m, err := c.mailOf(r)
 	text := m.Text
-	var indented bytes.Buffer
-	if strings.HasPrefix(text, "{") && json.Indent(&indented, []byte(text), "", "  ") == nil {
-		text = indented.String() // of an email-json subscription
+	if t, ok := indent(text); ok {
+		text = t // of an email-json subscription
 	}
 	d := &mailData{Mail: m, Parts: splitLinks(text)}
 	return view{name: "mail", page: page{Title: orElse(m.Subject, "(no subject)"), Here: "inbox"}, Data: d}, err

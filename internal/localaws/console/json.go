@@ -20,16 +20,48 @@ func pretty(s string) []token {
 	if len(s) > maxPretty {
 		return []token{{"", s}}
 	}
-	t := strings.TrimSpace(s)
-	if t == "" || t[0] != '{' && t[0] != '[' {
-		return []token{{"", s}}
+	if t, ok := indent(s); ok {
+		return tokens(t)
+	}
+	return []token{{"", s}}
+}
+
+// indent indents a JSON object or array.
+func indent(s string) (string, bool) {
+	s = strings.TrimSpace(s)
+	if s == "" || s[0] != '{' && s[0] != '[' || len(s) > maxPretty || indentation(s) > 4*maxPretty {
+		return "", false
 	}
 	var b bytes.Buffer
-	// Nesting makes the indented text grow with its square.
-	if json.Indent(&b, []byte(t), "", "  ") != nil || b.Len() > 8*maxPretty {
-		return []token{{"", s}}
+	if json.Indent(&b, []byte(s), "", "  ") != nil {
+		return "", false
 	}
-	return tokens(b.String())
+	return b.String(), true
+}
+
+// indentation is how much indenting adds to a JSON text, roughly: with deep nesting it
+// grows with the text's square.
+func indentation(s string) int {
+	depth, total := 0, 0
+	quoted := false
+	for i := 0; i < len(s); i++ {
+		switch c := s[i]; {
+		case quoted && c == '\\':
+			i++
+		case c == '"':
+			quoted = !quoted
+		case quoted:
+		case c == '{' || c == '[':
+			depth++
+			total += 1 + 2*depth
+		case c == '}' || c == ']':
+			depth--
+			total += 1 + 2*depth
+		case c == ',':
+			total += 1 + 2*depth
+		}
+	}
+	return total
 }
 
 // tokens cuts valid, indented JSON.

@@ -191,7 +191,7 @@ func (c *Console) problemOf(r *http.Request, err error) *problem {
 		return notHere("There is no such mail.")
 	case errors.Is(err, s3.ErrNoView):
 		return notHere("There is no such bucket or object.")
-	case errors.As(err, &refused) && (refused.Code == "QueueDoesNotExist" || refused.Code == "NotFound"):
+	case isGone(err):
 		return notHere("There is no such queue or topic.")
 	case errors.As(err, &refused):
 		return &problem{max(refused.Status, http.StatusBadRequest), refused.Code + ": " + refused.Message, ""}
