@@ -19,7 +19,7 @@ import (
 	"strconv"
 	"sync"
 
-	_ "modernc.org/sqlite" // registers the driver "sqlite"
+	"modernc.org/sqlite" // also registers the driver "sqlite"
 )
 
 // batchLimit bounds how many updates share one commit, so that the first caller of
@@ -28,6 +28,27 @@ const batchLimit = 256
 
 // ErrClosed is returned by Update after Close.
 var ErrClosed = errors.New("db: closed")
+
+// fullError says that there was no room for a change, which was undone. Callers know it
+// by its method.
+type fullError struct{ error }
+
+func (e fullError) Unwrap() error { return e.error }
+
+// DiskFull is what tells this error from others.
+func (fullError) DiskFull() bool { return true }
+
+// sqliteFull is SQLITE_FULL (https://www.sqlite.org/rescode.html#full).
+const sqliteFull = 13
+
+// named gives err a name if it means that the disk is full.
+func named(err error) error {
+	var e *sqlite.Error
+	if errors.As(err, &e) && e.Code()&0xff == sqliteFull {
+		return fullError{err}
+	}
+	return err
+}
 
 // DB is the store. It is safe for concurrent use.
 type DB struct {
@@ -155,6 +176,9 @@ func (d *DB) run() {
 			}
 		}
 		d.w.commit(batch)
+		if d.w.full {
+			d.w.shrink()
+		}
 		clear(batch)
 		d.batch = batch
 	}
@@ -231,6 +255,14 @@ type writer struct {
 	db    *sql.DB
 	conn  *sql.Conn
 	stmts map[string]*sql.Stmt
+	full  bool // there was no room for a change
+}
+
+// shrink empties the log, which may be most of what the store has on a full disk: the
+// next change may find room.
+func (w *writer) shrink() {
+	w.full = false
+	_, _ = w.conn.ExecContext(context.Background(), "PRAGMA wal_checkpoint(TRUNCATE)") // else the log stays as it is
 }
 
 func openWriter(path string, schemas []Schema) (*writer, error) {
@@ -302,7 +334,7 @@ func (w *writer) commit(batch []*request) {
 		}
 	}
 	for _, r := range batch {
-		r.answer(err)
+		w.answer(r, err)
 	}
 }
 
@@ -317,22 +349,26 @@ func (w *writer) alone(r *request) {
 			_ = w.exec("ROLLBACK") // what is not committed is undone in any case
 		}
 	}
-	r.answer(err)
+	w.answer(r, err)
 }
 
 // answer tells the caller how it ended; err is the transaction's error.
-func (r *request) answer(err error) {
-	switch {
-	case err != nil:
-		r.reply <- fmt.Errorf("commit: %w", err)
-	case r.err != nil:
-		r.reply <- r.err
-	default:
-		for _, f := range r.hooks {
-			f()
-		}
-		r.reply <- nil
+func (w *writer) answer(r *request, err error) {
+	if err != nil {
+		err = fmt.Errorf("commit: %w", err)
+	} else {
+		err = r.err
 	}
+	if err != nil {
+		err = named(err)
+		w.full = w.full || errors.As(err, new(fullError))
+		r.reply <- err
+		return
+	}
+	for _, f := range r.hooks {
+		f()
+	}
+	r.reply <- nil
 }
 
 // one runs one request. The error returned is the transaction's; the request's own

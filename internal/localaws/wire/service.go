@@ -201,6 +201,13 @@ func (s *Service) apiError(req *Request, err error) *Error {
 	if errors.As(err, &e) {
 		return e
 	}
+	var full interface{ DiskFull() bool }
+	if errors.As(err, &full) && full.DiskFull() {
+		if s.Logger != nil {
+			s.Logger.Error("disk full: the request was refused; free space and it will work again", "service", s.Name, "operation", req.Operation, "request", req.ID, "err", err)
+		}
+		return &Error{Code: "ServiceUnavailable", Message: "The endpoint's disk is full: nothing was changed. Free space and try again.", Status: http.StatusServiceUnavailable}
+	}
 	if s.Logger != nil {
 		s.Logger.Error("operation failed", "service", s.Name, "operation", req.Operation, "request", req.ID, "err", err)
 	}
