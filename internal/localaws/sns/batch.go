@@ -19,7 +19,8 @@ const (
 )
 
 // publishBatch publishes up to ten messages at once, in one transaction. An entry that
-// is not valid fails by itself; if none is valid the call fails, as it does on AWS.
+// is not valid fails by itself; but one with bad attributes makes the call fail, as does
+// a batch of nothing valid: so AWS has it.
 func (s *Service) publishBatch(ctx context.Context, r *wire.Request, in *sns.PublishBatchInput) (*sns.PublishBatchOutput, error) {
 	topicARN, err := s.topicARN("TopicArn", in.TopicArn)
 	if err != nil {
@@ -47,8 +48,12 @@ func (s *Service) publishBatch(ctx context.Context, r *wire.Request, in *sns.Pub
 		if failed[i] == nil {
 			failed[i] = s.presign(t, subs, ready[i].ready)
 		}
-		if failed[i] == nil {
+		var refused *wire.Error
+		switch {
+		case failed[i] == nil:
 			valid++
+		case errors.As(failed[i], &refused) && refused.Code == "ParameterValueInvalid":
+			return nil, failed[i]
 		}
 	}
 	if valid == 0 {

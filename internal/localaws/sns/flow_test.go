@@ -31,7 +31,7 @@ func TestAnAddressSubscribesConfirmsGetsMailsAndLeaves(t *testing.T) {
 	}
 	e.publish(topic, "nobody listens yet")
 	ask := e.mails(1)[0]
-	for _, want := range []string{topic, "anna@example.com", "arn:aws:iam::000000000000:user/", "do nothing"} {
+	for _, want := range []string{topic, "anna@example.com", "arn:aws:iam::000000000000:user/TintypeUser", "do nothing"} {
 		if !strings.Contains(ask.Text, want) {
 			t.Errorf("the mail does not say %q:\n%s", want, ask.Text)
 		}

@@ -38,6 +38,8 @@ func httpDelivery(client *http.Client) deliverFunc {
 		h := req.Header
 		h.Set("Content-Type", d.contentType)
 		h.Set("User-Agent", "Amazon Simple Notification Service Agent")
+		h.Set("Accept-Encoding", "gzip,deflate")
+		h.Set("Connection", "Keep-Alive")
 		h.Set("x-amz-sns-message-type", d.kind)
 		h.Set("x-amz-sns-message-id", d.messageID)
 		h.Set("x-amz-sns-topic-arn", d.topic)

@@ -177,7 +177,10 @@ func checkAttribute(name string, a types.MessageAttributeValue) error {
 	if a.DataType == nil {
 		return noDataType("messageAttributes", name)
 	}
-	kind, _, _ := strings.Cut(*a.DataType, ".")
+	kind, label, labelled := strings.Cut(*a.DataType, ".")
+	if labelled && label == "" {
+		kind = ""
+	}
 	value := aws.ToString(a.StringValue)
 	switch kind {
 	case "Binary":

@@ -130,7 +130,7 @@ func toJSON(m map[string]string) string {
 // A page token is the last key of the page before.
 
 func pageToken(last string) *string {
-	t := base64.RawURLEncoding.EncodeToString([]byte(last))
+	t := base64.StdEncoding.EncodeToString([]byte(last))
 	return &t
 }
 
@@ -138,7 +138,7 @@ func afterToken(token *string) (string, error) {
 	if token == nil || *token == "" {
 		return "", nil
 	}
-	b, err := base64.RawURLEncoding.DecodeString(*token)
+	b, err := base64.StdEncoding.DecodeString(*token)
 	if err != nil {
 		return "", invalid("NextToken")
 	}

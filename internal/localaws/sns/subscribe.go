@@ -104,7 +104,7 @@ func (s *Service) subscribe(ctx context.Context, r *wire.Request, in *sns.Subscr
 // for may be as it likes.
 func attributesAgree(have, want map[string]string) bool {
 	for k, v := range want {
-		isDefault := k == "RawMessageDelivery" && have[k] == "" && v == "false"
+		isDefault := have[k] == "" && (k == "RawMessageDelivery" && v == "false" || k == "FilterPolicyScope" && v == scopeAttributes)
 		if have[k] != v && !isDefault {
 			return false
 		}
@@ -150,13 +150,12 @@ func newToken() string {
 	return hex.EncodeToString(b[:])
 }
 
-// callerARN names a caller in mails and attributes: the endpoint's one user, by the
-// access key.
+// callerARN names a caller in mails and attributes. The endpoint has one user.
 func (s *Service) callerARN(principal string) string {
 	if strings.HasPrefix(principal, "arn:") {
 		return principal
 	}
-	return "arn:aws:iam::" + s.opts.Account + ":user/" + principal
+	return "arn:aws:iam::" + s.opts.Account + ":user/TintypeUser"
 }
 
 // confirmSubscription needs no credentials: whoever has the token got it at the

@@ -28,7 +28,7 @@ func checkTags(tags []types.Tag) error {
 		case strings.HasPrefix(strings.ToLower(k), "aws:"):
 			return invalid("Tags Reason: keys beginning with aws: are reserved")
 		case seen[k]:
-			return invalid("Tags Reason: the key %q is given twice", k)
+			return invalid("Duplicated keys are not allowed.")
 		}
 		seen[k] = true
 	}

@@ -79,8 +79,11 @@ func (s *Service) createTopic(ctx context.Context, _ *wire.Request, in *sns.Crea
 		if err != nil {
 			return err
 		}
-		if len(in.Tags) > 0 && !maps.Equal(tagMap(in.Tags), tagMap(tags)) {
-			return invalid("Tags Reason: Topic already exists with different tags")
+		have := tagMap(tags)
+		for k, v := range tagMap(in.Tags) {
+			if old, ok := have[k]; !ok || old != v {
+				return invalid("Tags Reason: Topic already exists with different tags")
+			}
 		}
 		return nil
 	})
