@@ -374,6 +374,9 @@ func (s *Service) deleteQueue(ctx context.Context, _ *wire.Request, in *sqs.Dele
 		if err := s.bury(tx, row.spool); err != nil {
 			return err
 		}
+		if _, err := tx.Exec("DELETE FROM sqs_moves WHERE source = ?", q.arn); err != nil {
+			return err
+		}
 		if _, err := tx.Exec("INSERT INTO sqs_deleted (name, at) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET at = excluded.at", q.name, time.Now().UnixMilli()); err != nil {
 			return err
 		}

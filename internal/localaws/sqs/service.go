@@ -39,6 +39,7 @@ type Service struct {
 	closing chan struct{} // closed when Run ends: long polls answer at once
 	once    sync.Once     // closes closing
 	garbage chan struct{} // tells Run that a spool has died
+	moves   chan struct{} // tells Run that a message move task began or is to end
 
 	mu     sync.RWMutex
 	queues map[string]*queue // by name; changed by commit hooks alone
@@ -58,7 +59,7 @@ func New(d *db.DB, opts Options) (*Service, error) {
 	}
 	s := &Service{
 		db: d, opts: opts, log: opts.Logger.With("service", "sqs"), sql: newStatements(), queues: map[string]*queue{},
-		closing: make(chan struct{}), garbage: make(chan struct{}, 1),
+		closing: make(chan struct{}), garbage: make(chan struct{}, 1), moves: make(chan struct{}, 1),
 	}
 	if err := s.loadKey(); err != nil {
 		return nil, fmt.Errorf("sqs: receipt handle key: %w", err)

@@ -274,7 +274,7 @@ func TestRefusals(t *testing.T) {
 		{"long queue name", "InvalidParameterValue", &sqs.CreateQueueInput{QueueName: aws.String(strings.Repeat("a", 81))}},
 		{"FIFO name without attribute", "InvalidParameterValue", &sqs.CreateQueueInput{QueueName: aws.String("a.fifo")}},
 		{"FIFO attribute without name", "InvalidParameterValue", &sqs.CreateQueueInput{QueueName: aws.String("a"), Attributes: map[string]string{"FifoQueue": "true"}}},
-		{"move task", "AWS.SimpleQueueService.UnsupportedOperation", &sqs.StartMessageMoveTaskInput{SourceArn: aws.String("a")}},
+		{"move from nowhere", "ResourceNotFoundException", &sqs.StartMessageMoveTaskInput{SourceArn: aws.String("a")}},
 		{"unknown attribute", "InvalidAttributeName", &sqs.CreateQueueInput{QueueName: aws.String("a"), Attributes: map[string]string{"Colour": "red"}}},
 		{"unknown attribute asked", "InvalidAttributeName", &sqs.GetQueueAttributesInput{QueueUrl: &url, AttributeNames: []types.QueueAttributeName{"Colour"}}},
 		{"attribute range", "InvalidAttributeValue", &sqs.CreateQueueInput{QueueName: aws.String("a"), Attributes: map[string]string{"VisibilityTimeout": "43201"}}},

@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"sync"
 	"time"
 
 	"github.com/tintype/tintype/internal/localaws/db"
@@ -18,10 +19,14 @@ const (
 )
 
 // Run does the background work until ctx ends: it deletes what has expired and what
-// purged and deleted queues left behind. At its end long polls are answered at once,
+// purged and deleted queues left behind, and runs the message move tasks. At its end long polls are answered at once,
 // so that the server can stop.
 func (s *Service) Run(ctx context.Context) error {
 	defer s.once.Do(func() { close(s.closing) })
+	var moving sync.WaitGroup
+	v := &mover{s: s, wake: map[int64]chan struct{}{}}
+	moving.Go(func() { v.run(ctx) })
+	defer moving.Wait()
 	tick := time.NewTicker(sweepEvery)
 	defer tick.Stop()
 	for {

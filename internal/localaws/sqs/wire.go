@@ -6,7 +6,6 @@ import (
 
 // Wire returns SQS as the protocol layer serves it. Make one and keep it.
 func (s *Service) Wire() *wire.Service {
-	moveTasks := wire.Refuse(unsupported("Message move tasks are not supported by this endpoint. Receive from the dead-letter queue and send to its source instead."))
 	return &wire.Service{
 		Name: "sqs", TargetPrefix: "AmazonSQS", Version: "2012-11-05",
 		Namespace: "http://queue.amazonaws.com/doc/2012-11-05/", PathMember: "QueueUrl",
@@ -32,7 +31,7 @@ func (s *Service) Wire() *wire.Service {
 		},
 		Operations: map[string]wire.Operation{
 			"AddPermission":                wire.Op(s.addPermission),
-			"CancelMessageMoveTask":        moveTasks,
+			"CancelMessageMoveTask":        wire.Op(s.cancelMove),
 			"ChangeMessageVisibility":      wire.Op(s.changeVisibility),
 			"ChangeMessageVisibilityBatch": wire.Op(s.changeVisibilityBatch),
 			"CreateQueue":                  wire.Op(s.createQueue),
@@ -42,7 +41,7 @@ func (s *Service) Wire() *wire.Service {
 			"GetQueueAttributes":           wire.Op(s.getQueueAttributes),
 			"GetQueueUrl":                  wire.Op(s.getQueueURL),
 			"ListDeadLetterSourceQueues":   wire.Op(s.listDeadLetterSourceQueues),
-			"ListMessageMoveTasks":         moveTasks,
+			"ListMessageMoveTasks":         wire.Op(s.listMoves),
 			"ListQueueTags":                wire.Op(s.listQueueTags),
 			"ListQueues":                   wire.Op(s.listQueues),
 			"PurgeQueue":                   wire.Op(s.purgeQueue),
@@ -51,7 +50,7 @@ func (s *Service) Wire() *wire.Service {
 			"SendMessage":                  wire.Op(s.sendMessage),
 			"SendMessageBatch":             wire.Op(s.sendMessageBatch),
 			"SetQueueAttributes":           wire.Op(s.setQueueAttributes),
-			"StartMessageMoveTask":         moveTasks,
+			"StartMessageMoveTask":         wire.Op(s.startMove),
 			"TagQueue":                     wire.Op(s.tagQueue),
 			"UntagQueue":                   wire.Op(s.untagQueue),
 		},
