@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"strings"
 
 	"github.com/tintype/tintype/internal/localaws/db"
@@ -45,24 +46,30 @@ func (n notifier) source(bucketARN string) sns.Source {
 	return sns.Source{Service: s3Principal, ARN: bucketARN, Account: n.account}
 }
 
-// Check says why S3 may not publish to the target about the bucket.
+// Check says why S3 may not publish to the target about the bucket; ErrNoTarget where
+// there is none.
 func (n notifier) Check(_ context.Context, targetARN, bucketARN string) error {
 	switch service(targetARN) {
 	case "sns":
-		return n.topics.CheckSource(targetARN, n.source(bucketARN))
+		err := n.topics.CheckSource(targetARN, n.source(bucketARN))
+		var refused *wire.Error
+		if errors.As(err, &refused) && refused.Status == http.StatusNotFound {
+			return fmt.Errorf("%w: %w", s3.ErrNoTarget, err)
+		}
+		return err
 	case "sqs":
 		if strings.HasSuffix(targetARN, ".fifo") {
 			return fmt.Errorf("%s is a FIFO queue, to which S3 does not send", targetARN)
 		}
 		if !n.queues.Exists(targetARN) {
-			return fmt.Errorf("the queue %s does not exist", targetARN)
+			return fmt.Errorf("%w: the queue %s does not exist", s3.ErrNoTarget, targetARN)
 		}
 		if !n.queues.Allows(targetARN, s3Principal, bucketARN, n.account) {
 			return fmt.Errorf("the policy of queue %s does not let %s send on behalf of %s", targetARN, s3Principal, bucketARN)
 		}
 		return nil
 	default:
-		return fmt.Errorf("%s is neither a topic nor a queue", targetARN)
+		return fmt.Errorf("%w: %s is neither a topic nor a queue", s3.ErrNoTarget, targetARN)
 	}
 }
 

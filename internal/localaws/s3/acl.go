@@ -2,6 +2,7 @@ package s3
 
 import (
 	"crypto/sha256"
+	"encoding/base32"
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
@@ -63,6 +64,12 @@ func canonicalID(account string) string {
 	}
 	sum := sha256.Sum256([]byte("canonical user of " + account))
 	return hex.EncodeToString(sum[:])
+}
+
+// principalOf is how events name the account that owns a bucket: an id of S3's own.
+func principalOf(account string) string {
+	sum := sha256.Sum256([]byte("principal of " + account))
+	return "A" + base32.StdEncoding.EncodeToString(sum[:])[:13]
 }
 
 // decodeACL reads column acl. Stores of an earlier version have versitygw's form there.

@@ -106,7 +106,7 @@ func (s store) PutBucketAcl(ctx context.Context, name string, data []byte) error
 }
 
 func (s store) GetBucketPolicy(ctx context.Context, name string) ([]byte, error) {
-	return s.document(ctx, name, `SELECT policy FROM s3_buckets WHERE name = ?`, s3err.GetBucketErr(s3err.ErrNoSuchBucketPolicy, name))
+	return s.document(ctx, name, `SELECT policy FROM s3_buckets WHERE name = ?`, noSuchPolicy(name))
 }
 
 func (s store) PutBucketPolicy(ctx context.Context, name string, policy []byte) error {

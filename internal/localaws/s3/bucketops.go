@@ -11,7 +11,6 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 	"github.com/gofiber/fiber/v3"
-	gateway "github.com/versity/versitygw/backend"
 	"github.com/versity/versitygw/s3api/controllers"
 	"github.com/versity/versitygw/s3api/utils"
 	"github.com/versity/versitygw/s3err"
@@ -101,12 +100,9 @@ func (t *table) readNewBucket(c fiber.Ctx) (newBucket, error) {
 		if e := doc.child("LocationConstraint"); e != nil {
 			n.location, given = strings.TrimSpace(e.text), true
 		}
-		var tags []types.Tag
-		for _, tag := range doc.child("Tags").all("Tag") {
-			key, value := tag.value("Key"), tag.value("Value")
-			tags = append(tags, types.Tag{Key: &key, Value: &value})
-		}
-		if n.tags, err = gateway.ParseCreateBucketTags(tags); err != nil {
+		if n.tags, err = readTags(doc.child("Tags").all("Tag"), func(string) error {
+			return invalidTag(`User-defined tag keys can't start with "aws:". This prefix is reserved for system tags. Remove "aws:" from your tag keys and try again.`)
+		}); err != nil {
 			return n, err
 		}
 	}

@@ -13,7 +13,6 @@ import (
 	"github.com/gofiber/fiber/v3"
 	"github.com/versity/versitygw/auth"
 	"github.com/versity/versitygw/s3api/controllers"
-	"github.com/versity/versitygw/s3err"
 
 	"github.com/tintype/tintype/internal/localaws/policy"
 )
@@ -21,6 +20,10 @@ import (
 // maxBucketPolicy is the largest bucket policy, bytes.
 // Source: https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucket-policies.html
 const maxBucketPolicy = 20 << 10
+
+func noSuchPolicy(bucketName string) error {
+	return failure(http.StatusNotFound, "NoSuchBucketPolicy", "The bucket policy does not exist", "BucketName", bucketName)
+}
 
 func malformedPolicy(why string) error {
 	return failure(http.StatusBadRequest, "MalformedPolicy", why)
@@ -324,7 +327,7 @@ func (t *table) getPolicyStatus(c fiber.Ctx) (*controllers.Response, error) {
 		return resp, err
 	}
 	if st.policy == nil {
-		return resp, s3err.GetBucketErr(s3err.ErrNoSuchBucketPolicy, name)
+		return resp, noSuchPolicy(name)
 	}
 	public := "false"
 	if st.publicPolicy {

@@ -58,11 +58,11 @@ func publicAccessOn() *element {
 }
 
 func checkAccelerate(q configRequest, doc *element) error {
-	if doc.child("Status") == nil {
-		return malformedXML()
-	}
 	if strings.Contains(q.bucket.name, ".") {
 		return invalidRequest("S3 Transfer Acceleration is not supported for buckets with periods (.) in their names")
+	}
+	if s := doc.value("Status"); s != "Enabled" && s != "Suspended" {
+		return malformedXML()
 	}
 	return nil
 }

@@ -33,7 +33,7 @@ func loggingShape() *shape {
 	)))
 }
 
-func accelerateShape() *shape { return tree(may("Status", oneOf("Enabled", "Suspended"))) }
+func accelerateShape() *shape { return tree(may("Status", free())) }
 
 func requestPaymentShape() *shape { return tree(must("Payer", oneOf("Requester", "BucketOwner"))) }
 

@@ -156,7 +156,12 @@ func (t *table) crossOrigin(c fiber.Ctx) error {
 	if err != nil || len(st.cors) == 0 {
 		return nil // whatever is wrong, the operation finds it, too
 	}
-	applyCORS(c, st.cors, origin, c.Method(), nil)
+	// S3 looks at what a preflight would ask for, here as well.
+	method := c.Get("Access-Control-Request-Method")
+	if method == "" {
+		method = c.Method()
+	}
+	applyCORS(c, st.cors, origin, method, corsHeaders(c))
 	return nil
 }
 

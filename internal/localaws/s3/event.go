@@ -122,7 +122,7 @@ func (s *Service) eventBody(req *request, bucketName string, d Destination, c ch
 		ResponseElements:  responseElements{req.id, req.hostID},
 		S3: eventS3{
 			SchemaVersion: "1.0", ConfigurationID: d.ID,
-			Bucket: eventBucket{Name: bucketName, OwnerIdentity: identity{s.opts.Account}, ARN: bucketARN(bucketName)},
+			Bucket: eventBucket{Name: bucketName, OwnerIdentity: identity{s.principal}, ARN: bucketARN(bucketName)},
 			Object: eventObject{Key: formEncode(c.key), ETag: c.etag, VersionID: c.version},
 		},
 	}

@@ -187,14 +187,13 @@ func TestNotificationConfigurationsThatS3Refuses(t *testing.T) {
 		"same id": {types.NotificationConfiguration{TopicConfigurations: []types.TopicConfiguration{
 			{Id: aws.String("x"), TopicArn: good.TopicArn, Events: []types.Event{"s3:ObjectCreated:Put"}}, {Id: aws.String("x"), TopicArn: good.TopicArn, Events: []types.Event{"s3:ObjectCreated:Copy"}},
 		}}, "InvalidArgument"},
-		"lambda":      {types.NotificationConfiguration{LambdaFunctionConfigurations: []types.LambdaFunctionConfiguration{{LambdaFunctionArn: aws.String("arn:aws:lambda:us-east-1:000000000000:function:f"), Events: good.Events}}}, "NotImplemented"},
-		"eventbridge": {types.NotificationConfiguration{EventBridgeConfiguration: &types.EventBridgeConfiguration{}}, "NotImplemented"},
+		"lambda": {types.NotificationConfiguration{LambdaFunctionConfigurations: []types.LambdaFunctionConfiguration{{LambdaFunctionArn: aws.String("arn:aws:lambda:us-east-1:000000000000:function:f"), Events: good.Events}}}, "InvalidArgument"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			wantCode(t, e.configure(b, c.conf), c.code)
 		})
 	}
-	if _, err := parseNotification([]byte(notificationXMLFor("Topic", topicARN)), "us-east-1", "000000000000"); err == nil {
+	if _, err := parseNotification([]byte(notificationXMLFor("Topic", topicARN)), "us-east-1"); err == nil {
 		t.Error("a configuration without an event was accepted")
 	}
 	wantCode(t, e.configure("no-such-bucket", types.NotificationConfiguration{}), "NoSuchBucket")
@@ -329,16 +328,13 @@ func FuzzParseNotification(f *testing.F) {
 	f.Add(`<NotificationConfiguration xmlns="http://s3.amazonaws.com/doc/2006-03-01/"><TopicConfiguration><Filter><S3Key><FilterRule><Name>prefix</Name><Value>a</Value></FilterRule></S3Key></Filter></TopicConfiguration></NotificationConfiguration>`)
 	f.Add(`<NotificationConfiguration><CloudFunctionConfiguration/></NotificationConfiguration>`)
 	f.Fuzz(func(t *testing.T, doc string) {
-		ds, err := parseNotification([]byte(doc), "us-east-1", "000000000000")
+		ds, err := parseNotification([]byte(doc), "us-east-1")
 		if err != nil {
 			return
 		}
 		// What is accepted survives being answered and put again.
-		b, err := encodeNotification(ds)
-		if err != nil {
-			t.Fatal(err)
-		}
-		again, err := parseNotification(b, "us-east-1", "000000000000")
+		b := encodeNotification(ds)
+		again, err := parseNotification(b, "us-east-1")
 		if err != nil {
 			t.Fatalf("%s: %v", b, err)
 		}

@@ -1,14 +1,13 @@
 package s3
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
-	"encoding/xml"
 	"errors"
 	"fmt"
-	"io"
+	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -33,6 +32,9 @@ type Destination struct {
 	Events []string `json:"events"` // "s3:ObjectCreated:*" and the like
 	Prefix string   `json:"prefix,omitempty"`
 	Suffix string   `json:"suffix,omitempty"`
+	// Empty names the rules, Prefix or Suffix, that are there with an empty value: they
+	// mean nothing and are shown.
+	Empty []string `json:"empty,omitempty"`
 }
 
 // wants reports whether the destination takes an event ("s3:ObjectCreated:Put") about
@@ -86,88 +88,75 @@ func knownEvent(e string) bool {
 	return false
 }
 
-// notificationXML is the document of both operations.
-type notificationXML struct {
-	XMLName     xml.Name         `xml:"NotificationConfiguration"`
-	Xmlns       string           `xml:"xmlns,attr,omitempty"`
-	Topics      []destinationXML `xml:"TopicConfiguration"`
-	Queues      []destinationXML `xml:"QueueConfiguration"`
-	Functions   []struct{}       `xml:"CloudFunctionConfiguration"`
-	Lambdas     []struct{}       `xml:"LambdaFunctionConfiguration"`
-	EventBridge *struct{}        `xml:"EventBridgeConfiguration"`
-}
+// eventBridge is the target of a configuration that turns EventBridge on. It wants no
+// events: there is no EventBridge here. The configuration is kept and shown.
+const eventBridge = "eventbridge"
 
-type destinationXML struct {
-	ID     string     `xml:"Id"`
-	Topic  string     `xml:"Topic,omitempty"`
-	Queue  string     `xml:"Queue,omitempty"`
-	Events []string   `xml:"Event"`
-	Filter *filterXML `xml:"Filter"`
-}
-
-type filterXML struct {
-	Rules []ruleXML `xml:"S3Key>FilterRule"`
-}
-
-type ruleXML struct {
-	Name  string
-	Value string
+func notificationShape() *shape {
+	filter := tree(may("S3Key", tree(any0("FilterRule", tree(must("Name", free()), must("Value", free()))))))
+	to := func(target string) *shape {
+		return tree(may("Id", free()), must(target, free()), some("Event", free()), may("Filter", filter))
+	}
+	return tree(
+		any0("TopicConfiguration", to("Topic")), any0("QueueConfiguration", to("Queue")), any0("CloudFunctionConfiguration", to("CloudFunction")),
+		may("EventBridgeConfiguration", tree()),
+	)
 }
 
 // parseNotification reads and validates a notification configuration, all but the
-// destinations' existence. region and account are the bucket's.
-func parseNotification(body []byte, region, account string) ([]Destination, error) {
-	var doc notificationXML
-	dec := xml.NewDecoder(bytes.NewReader(body))
-	if err := dec.Decode(&doc); err != nil {
-		return nil, s3err.GetAPIError(s3err.ErrMalformedXML)
+// destinations' existence. region is the bucket's.
+func parseNotification(body []byte, region string) ([]Destination, error) {
+	doc, err := readDocument(body, "NotificationConfiguration", notificationShape())
+	if err != nil {
+		return nil, err
 	}
-	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
-		return nil, s3err.GetAPIError(s3err.ErrMalformedXML)
-	}
-	if len(doc.Functions)+len(doc.Lambdas) > 0 {
-		return nil, notImplemented("Lambda functions are not supported as notification destinations here; use an SNS topic or an SQS queue.")
-	}
-	if doc.EventBridge != nil {
-		return nil, notImplemented("Amazon EventBridge is not supported as a notification destination here; use an SNS topic or an SQS queue.")
-	}
-	if n := len(doc.Topics) + len(doc.Queues); n > maxDestinations {
+	if n := len(doc.kids); n > maxDestinations {
 		return nil, invalidArgument("NotificationConfiguration", fmt.Sprint(n), "The number of notification configurations exceeds the limit.")
 	}
 	out := []Destination{}
-	for _, t := range doc.Topics {
-		d, err := t.destination("sns", t.Topic, region, account)
-		if err != nil {
-			return nil, err
+	for _, kind := range []struct{ name, target, service string }{
+		{"TopicConfiguration", "Topic", "sns"}, {"QueueConfiguration", "Queue", "sqs"}, {"CloudFunctionConfiguration", "CloudFunction", "lambda"},
+	} {
+		for _, e := range doc.all(kind.name) {
+			d, err := readDestination(e, kind.target, kind.service, region)
+			if err != nil {
+				return nil, err
+			}
+			out = append(out, d)
 		}
-		out = append(out, d)
-	}
-	for _, q := range doc.Queues {
-		d, err := q.destination("sqs", q.Queue, region, account)
-		if err != nil {
-			return nil, err
-		}
-		out = append(out, d)
 	}
 	for i, a := range out {
 		for _, b := range out[:i] {
 			if a.ID == b.ID {
 				return nil, invalidArgument("Id", a.ID, "Same ID used for multiple configurations. IDs must be unique.")
 			}
-			if a.overlaps(b) {
-				return nil, invalidArgument("Event", strings.Join(a.Events, ","), "Configurations overlap. Configurations on the same bucket cannot share a common event type.")
+			if !a.overlaps(b) {
+				continue
 			}
+			if a.Prefix+a.Suffix+b.Prefix+b.Suffix == "" {
+				return nil, s3err.APIError{Code: "InvalidArgument", HTTPStatusCode: http.StatusBadRequest,
+					Description: "Configurations overlap. Configurations on the same bucket cannot share a common event type."}
+			}
+			return nil, s3err.APIError{Code: "InvalidArgument", HTTPStatusCode: http.StatusBadRequest,
+				Description: "Configuration is ambiguously defined. Cannot have overlapping suffixes in two rules if the prefixes are overlapping for the same event type."}
 		}
+	}
+	if doc.child("EventBridgeConfiguration") != nil {
+		out = append(out, Destination{Target: eventBridge})
 	}
 	return out, nil
 }
 
-func (x destinationXML) destination(service, arn, region, account string) (Destination, error) {
-	d := Destination{ID: x.ID, Target: strings.TrimSpace(arn), Events: x.Events}
-	if f := strings.SplitN(d.Target, ":", 6); len(f) != 6 || f[0] != "arn" || f[1] != "aws" || f[2] != service || f[5] == "" {
-		return d, invalidArgument("ARN", d.Target, "The ARN is not well formed")
-	} else if f[3] != region || f[4] != account {
-		return d, invalidArgument(d.Target, "The notification destination service region is not valid for the bucket location constraint", "The notification destination service region is not valid for the bucket location constraint")
+func readDestination(e *element, target, service, region string) (Destination, error) {
+	d := Destination{ID: e.value("Id"), Target: strings.TrimSpace(e.value(target))}
+	switch f := strings.SplitN(d.Target, ":", 6); {
+	case len(f) != 6 || f[0] != "arn" || f[1] != "aws" || f[5] == "":
+		return d, badArgument(target, d.Target, "The ARN could not be parsed")
+	case f[2] != service:
+		return d, badArgument(target, d.Target, "The ARN is not well formed")
+	case f[3] != region:
+		return d, badArgument(d.Target, "The notification destination service region is not valid for the bucket location constraint",
+			"The notification destination service region is not valid for the bucket location constraint")
 	}
 	if d.ID == "" {
 		d.ID = newBlobID() // S3 makes one up, too
@@ -175,63 +164,68 @@ func (x destinationXML) destination(service, arn, region, account string) (Desti
 	if len(d.ID) > maxIDLen {
 		return d, invalidArgument("Id", d.ID, "The ID is longer than 255 characters.")
 	}
-	if len(d.Events) == 0 {
-		return d, s3err.GetAPIError(s3err.ErrMalformedXML)
-	}
-	for _, e := range d.Events {
-		if !knownEvent(e) {
-			return d, invalidArgument("Event", e, "The event is not supported for notifications")
+	for _, v := range e.all("Event") {
+		if !knownEvent(v.text) {
+			return d, invalidArgument("Event", v.text, "The event is not supported for notifications")
 		}
-	}
-	if x.Filter == nil {
-		return d, nil
+		d.Events = append(d.Events, v.text)
 	}
 	seen := map[string]bool{}
-	for _, r := range x.Filter.Rules {
-		name := strings.ToLower(r.Name)
+	for _, r := range e.child("Filter", "S3Key").all("FilterRule") {
+		given, text := r.value("Name"), r.value("Value")
+		name := strings.ToLower(given)
 		switch {
 		case name != "prefix" && name != "suffix":
-			return d, invalidArgument("FilterRule.Name", r.Name, "filter rule name must be either prefix or suffix")
+			return d, invalidArgument("FilterRule.Name", given, "filter rule name must be either prefix or suffix")
 		case seen[name]:
-			return d, invalidArgument("FilterRule.Name", r.Name, "Cannot specify more than one "+name+" rule in a filter.")
-		case len(r.Value) > maxFilterLen:
-			return d, invalidArgument("FilterRule.Value", r.Value, "Size of filter rule value cannot exceed 1024 bytes in UTF-8 representation")
+			return d, invalidArgument("FilterRule.Name", given, "Cannot specify more than one "+name+" rule in a filter.")
+		case len(text) > maxFilterLen:
+			return d, invalidArgument("FilterRule.Value", text, "Size of filter rule value cannot exceed 1024 bytes in UTF-8 representation")
 		}
 		seen[name] = true
+		if text == "" {
+			d.Empty = append(d.Empty, strings.ToUpper(name[:1])+name[1:])
+		}
 		if name == "prefix" {
-			d.Prefix = r.Value
+			d.Prefix = text
 		} else {
-			d.Suffix = r.Value
+			d.Suffix = text
 		}
 	}
 	return d, nil
 }
 
 // encodeNotification is the answer of GetBucketNotificationConfiguration.
-func encodeNotification(ds []Destination) ([]byte, error) {
-	doc := notificationXML{Xmlns: "http://s3.amazonaws.com/doc/2006-03-01/"}
+func encodeNotification(ds []Destination) []byte {
+	doc := branch("NotificationConfiguration")
 	for _, d := range ds {
-		x := destinationXML{ID: d.ID, Events: d.Events}
-		var rules []ruleXML
-		if d.Prefix != "" {
-			rules = append(rules, ruleXML{"Prefix", d.Prefix})
+		if d.Target == eventBridge {
+			doc.kids = append(doc.kids, branch("EventBridgeConfiguration"))
+			continue
 		}
-		if d.Suffix != "" {
-			rules = append(rules, ruleXML{"Suffix", d.Suffix})
+		kind := "Topic"
+		switch {
+		case strings.HasPrefix(d.Target, "arn:aws:sqs:"):
+			kind = "Queue"
+		case strings.HasPrefix(d.Target, "arn:aws:lambda:"):
+			kind = "CloudFunction"
 		}
-		if rules != nil {
-			x.Filter = &filterXML{Rules: rules}
+		e := branch(kind+"Configuration", leaf("Id", d.ID), leaf(kind, d.Target))
+		for _, v := range d.Events {
+			e.kids = append(e.kids, leaf("Event", v))
 		}
-		if strings.HasPrefix(d.Target, "arn:aws:sqs:") {
-			x.Queue = d.Target
-			doc.Queues = append(doc.Queues, x)
-		} else {
-			x.Topic = d.Target
-			doc.Topics = append(doc.Topics, x)
+		key := branch("S3Key")
+		for _, rule := range [][2]string{{"Prefix", d.Prefix}, {"Suffix", d.Suffix}} {
+			if rule[1] != "" || slices.Contains(d.Empty, rule[0]) {
+				key.kids = append(key.kids, branch("FilterRule", leaf("Name", rule[0]), leaf("Value", rule[1])))
+			}
 		}
+		if len(key.kids) > 0 {
+			e.kids = append(e.kids, branch("Filter", key))
+		}
+		doc.kids = append(doc.kids, e)
 	}
-	b, err := xml.Marshal(doc)
-	return append([]byte(xml.Header), b...), err
+	return doc.encode()
 }
 
 func decodeDestinations(doc string) ([]Destination, error) {
@@ -255,7 +249,7 @@ func (s *Service) getNotification(ctx context.Context, name string) ([]byte, err
 	if err != nil {
 		return nil, err
 	}
-	return encodeNotification(ds)
+	return encodeNotification(ds), nil
 }
 
 // putNotification validates a configuration, stores it, and sends each destination
@@ -265,7 +259,7 @@ func (s *Service) putNotification(ctx context.Context, name string, body []byte,
 	if _, err := s.bucketID(ctx, name); err != nil {
 		return err
 	}
-	ds, err := parseNotification(body, s.opts.Region, s.opts.Account)
+	ds, err := parseNotification(body, s.opts.Region)
 	if err != nil {
 		return err
 	}
@@ -273,12 +267,8 @@ func (s *Service) putNotification(ctx context.Context, name string, body []byte,
 		return notImplemented("Bucket notifications are not available on this endpoint.")
 	}
 	req := requestOf(ctx)
-	if !skipCheck {
-		for _, d := range ds {
-			if err := s.opts.Notifier.Check(req.ctx, d.Target, bucketARN(name)); err != nil {
-				return invalidArgument(d.Target, err.Error(), "Unable to validate the following destination configurations")
-			}
-		}
+	if err := s.checkDestinations(req, name, ds, skipCheck); err != nil {
+		return err
 	}
 	var doc any
 	if len(ds) > 0 {
@@ -303,12 +293,53 @@ func (s *Service) putNotification(ctx context.Context, name string, body []byte,
 			return err
 		}
 		for _, d := range ds {
+			if d.Target == eventBridge {
+				continue
+			}
 			if err := s.send(tx, d, name, string(test), nil); err != nil {
 				return err
 			}
 		}
 		return nil
 	})
+}
+
+// checkDestinations asks whether each is there and lets S3 publish. S3's answer names
+// all that do not; why exactly is in the log.
+func (s *Service) checkDestinations(req *request, bucketName string, ds []Destination, skip bool) error {
+	var wrong []string
+	for _, d := range ds {
+		service := strings.SplitN(d.Target+"::", ":", 4)[2]
+		kind := map[string]string{"sns": "topic", "sqs": "queue", "lambda": "Lambda"}[service]
+		why := ""
+		switch {
+		case d.Target == eventBridge:
+		case kind == "Lambda": // there are none here
+			why = "The destination Lambda does not exist"
+		case skip:
+		case strings.SplitN(d.Target, ":", 6)[4] != s.opts.Account: // there is no other account here
+			why = "The destination " + kind + " does not exist"
+		default:
+			err := s.opts.Notifier.Check(req.ctx, d.Target, bucketARN(bucketName))
+			switch {
+			case errors.Is(err, ErrNoTarget):
+				why = "The destination " + kind + " does not exist"
+			case err != nil:
+				why = "Permissions on the destination " + kind + " do not allow S3 to publish notifications from this bucket"
+			}
+			if err != nil {
+				s.log.Warn("a notification configuration was refused", "bucket", bucketName, "target", d.Target, "err", err)
+			}
+		}
+		if why != "" {
+			n := strconv.Itoa(len(wrong)/4 + 1)
+			wrong = append(wrong, "ArgumentName"+n, d.Target, "ArgumentValue"+n, why)
+		}
+	}
+	if wrong == nil {
+		return nil
+	}
+	return failure(http.StatusBadRequest, "InvalidArgument", "Unable to validate the following destination configurations", wrong...)
 }
 
 // testEvent is what a new destination is sent.

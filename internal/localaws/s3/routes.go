@@ -291,7 +291,7 @@ func (t *table) operations() {
 		{method: http.MethodOptions, run: preflight},
 		{method: get, query: []string{"location"}, run: t.op(way{action: metrics.ActionGetBucketLocation, public: auth.GetBucketLocationAction, permission: read}, t.getLocation)},
 		{method: get, query: []string{"tagging"}, run: t.op(way{action: metrics.ActionGetBucketTagging, public: auth.GetBucketTaggingAction, permission: read}, k.GetBucketTagging)},
-		{method: put, query: []string{"tagging"}, run: t.op(way{action: metrics.ActionPutBucketTagging, public: auth.PutBucketTaggingAction, permission: write, needsSum: true}, k.PutBucketTagging)},
+		{method: put, query: []string{"tagging"}, run: t.op(way{action: metrics.ActionPutBucketTagging, public: auth.PutBucketTaggingAction, permission: write, needsSum: true}, t.putBucketTagging)},
 		{method: del, query: []string{"tagging"}, run: t.op(way{action: metrics.ActionDeleteBucketTagging, public: auth.PutBucketTaggingAction, permission: write}, k.DeleteBucketTagging)},
 		{method: get, query: []string{"ownershipControls"}, run: t.op(way{action: metrics.ActionGetBucketOwnershipControls, public: auth.GetBucketOwnershipControlsAction, permission: read}, k.GetBucketOwnershipControls)},
 		{method: put, query: []string{"ownershipControls"}, run: t.op(way{action: metrics.ActionPutBucketOwnershipControls, public: auth.PutBucketOwnershipControlsAction, permission: write, document: true}, t.putOwnership)},

@@ -58,7 +58,8 @@ type Options struct {
 	// Notifier receives events; nil refuses notification configurations.
 	Notifier Notifier
 	// Domains are the hosts under which virtual-hosted-style requests arrive
-	// (bucket.localhost). Default: localhost.
+	// (bucket.localhost). Default: localhost, localhost.localstack.cloud, which resolves to
+	// this machine and which many programs use, and amazonaws.com.
 	Domains []string
 	// Logger; nil discards.
 	Logger *slog.Logger
@@ -78,7 +79,8 @@ type Service struct {
 	sequences sequences
 	told      sync.Map // bucket name → *destinations
 
-	owner string // canonical id of the account
+	owner     string // canonical id of the account
+	principal string // what events call it
 	settingsCache
 }
 
@@ -96,7 +98,7 @@ func New(d *db.DB, opts Options) (*Service, error) {
 		opts.Account = "000000000000"
 	}
 	if opts.Domains == nil {
-		opts.Domains = []string{"localhost"}
+		opts.Domains = []string{"localhost.localstack.cloud", "localhost", awsDomain}
 	}
 	if opts.Logger == nil {
 		opts.Logger = slog.New(slog.DiscardHandler)
@@ -108,7 +110,7 @@ func New(d *db.DB, opts Options) (*Service, error) {
 	if err != nil {
 		return nil, fmt.Errorf("s3: data directory: %w", err)
 	}
-	s := &Service{db: d, opts: opts, owner: canonicalID(opts.Account), blobs: blobs{dir: dir}, log: opts.Logger}
+	s := &Service{db: d, opts: opts, owner: canonicalID(opts.Account), principal: principalOf(opts.Account), blobs: blobs{dir: dir}, log: opts.Logger}
 	if err := s.blobs.open(); err != nil {
 		return nil, fmt.Errorf("s3: prepare %s: %w", dir, err)
 	}

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"regexp"
 	"strconv"
 	"strings"
 
@@ -104,21 +105,33 @@ func headerReader(r *http.Request) *bufio.Reader {
 // the path that was signed, where the bucket came with the host.
 const originalPath = "original-uri-path"
 
+// serviceLabel is what stands between bucket and domain: "s3", "s3.eu-west-1",
+// "s3-eu-west-1", "s3.dualstack.eu-west-1", "s3-accelerate".
+var serviceLabel = regexp.MustCompile(`(^|\.)s3(-accelerate|[.-](dualstack\.)?[a-z]{2}(-[a-z]+)+-[0-9])?$`)
+
 // bucketOfHost is the bucket of a virtual-hosted-style request.
 func (s *Service) bucketOfHost(hostport string) (string, bool) {
 	host := hostport
 	if h, _, err := net.SplitHostPort(hostport); err == nil {
 		host = h
 	}
+	host = strings.ToLower(host)
 	for _, d := range s.opts.Domains {
 		b, ok := strings.CutSuffix(host, "."+d)
-		b, _ = strings.CutSuffix(b, ".s3")
-		if ok && b != "" && b != "s3" {
-			return b, true
+		if !ok {
+			continue
 		}
+		if at := serviceLabel.FindStringIndex(b); at != nil {
+			return b[:at[0]], at[0] > 0
+		}
+		// Only at S3's own domain the service must be named.
+		return b, b != "" && d != awsDomain
 	}
 	return "", false
 }
+
+// awsDomain is S3's: hosts files send it here.
+const awsDomain = "amazonaws.com"
 
 // reply sends c's response.
 func (s *Service) reply(w http.ResponseWriter, r *http.Request, c *fasthttp.RequestCtx) {

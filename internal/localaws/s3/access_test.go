@@ -1,0 +1,211 @@
+package s3
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	awss3 "github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/s3/types"
+)
+
+func (e *env) policy(b, statement string) error {
+	_, err := e.PutBucketPolicy(e.ctx(), &awss3.PutBucketPolicyInput{Bucket: &b, Policy: aws.String(`{"Version":"2012-10-17","Statement":[` + statement + `]}`)})
+	return err
+}
+
+// anonymous is the status that a caller without signature gets.
+func (e *env) anonymous(method, path, body string, header map[string]string) int {
+	e.t.Helper()
+	resp, _ := e.send(method, e.server.URL+path, header, strings.NewReader(body))
+	return resp.StatusCode
+}
+
+func TestPoliciesDecideAboutAnybody(t *testing.T) {
+	e := start(t)
+	b := e.bucket("policies")
+	e.unblock(b)
+	e.put(b, "a", []byte("x"))
+	if _, err := e.PutObjectTagging(e.ctx(), &awss3.PutObjectTaggingInput{Bucket: &b, Key: aws.String("a"), Tagging: &types.Tagging{TagSet: []types.Tag{{Key: aws.String("level"), Value: aws.String("open")}}}}); err != nil {
+		t.Fatal(err)
+	}
+	const get = `"Effect":"Allow","Principal":"*","Action":"s3:GetObject","Resource":"arn:aws:s3:::policies/*"`
+	for name, c := range map[string]struct {
+		statement string
+		want      int
+	}{
+		"allowed":           {`{` + get + `}`, 200},
+		"other key":         {`{"Effect":"Allow","Principal":"*","Action":"s3:GetObject","Resource":"arn:aws:s3:::policies/b*"}`, 403},
+		"denied":            {`{` + get + `},{"Effect":"Deny","Principal":"*","Action":"s3:Get*","Resource":"*"}`, 403},
+		"from here":         {`{` + get + `,"Condition":{"IpAddress":{"aws:SourceIp":"127.0.0.0/8"}}}`, 200},
+		"from elsewhere":    {`{` + get + `,"Condition":{"IpAddress":{"aws:SourceIp":"10.0.0.0/8"}}}`, 403},
+		"with TLS":          {`{` + get + `,"Condition":{"Bool":{"aws:SecureTransport":"true"}}}`, 403},
+		"open tag":          {`{` + get + `,"Condition":{"StringEquals":{"s3:ExistingObjectTag/level":"open"}}}`, 200},
+		"another tag":       {`{` + get + `,"Condition":{"StringEquals":{"s3:ExistingObjectTag/level":"closed"}}}`, 403},
+		"account alone":     {`{"Effect":"Allow","Principal":{"AWS":"000000000000"},"Action":"s3:GetObject","Resource":"arn:aws:s3:::policies/*"}`, 403},
+		"referer as wished": {`{` + get + `,"Condition":{"StringLike":{"aws:Referer":"http://www.example.com/*"}}}`, 200},
+	} {
+		if err := e.policy(b, c.statement); err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		if got := e.anonymous("GET", "/policies/a", "", map[string]string{"Referer": "http://www.example.com/x"}); got != c.want {
+			t.Errorf("%s: status %d, want %d", name, got, c.want)
+		}
+	}
+	// Who may not list learns nothing of what is not there.
+	if err := e.policy(b, `{`+get+`}`); err != nil {
+		t.Fatal(err)
+	}
+	if got := e.anonymous("GET", "/policies/absent", "", nil); got != http.StatusForbidden {
+		t.Errorf("an absent key: %d, want 403", got)
+	}
+	if err := e.policy(b, `{`+get+`},{"Effect":"Allow","Principal":"*","Action":"s3:ListBucket","Resource":"arn:aws:s3:::policies","Condition":{"StringLike":{"s3:prefix":"pub*"}}}`); err != nil {
+		t.Fatal(err)
+	}
+	if ok, no := e.anonymous("GET", "/policies?list-type=2&prefix=public/", "", nil), e.anonymous("GET", "/policies?list-type=2", "", nil); ok != 200 || no != 403 {
+		t.Errorf("listing with the prefix: %d, without: %d", ok, no)
+	}
+}
+
+// A policy binds the account's own user, too, who can always undo it.
+func TestDenyBindsTheOwner(t *testing.T) {
+	e := start(t)
+	b := e.bucket("strict")
+	e.put(b, "a", []byte("x"))
+	if err := e.policy(b, `{"Effect":"Deny","Principal":"*","Action":"s3:*","Resource":["arn:aws:s3:::strict","arn:aws:s3:::strict/*"]}`); err != nil {
+		t.Fatal(err)
+	}
+	_, err := e.GetObject(e.ctx(), &awss3.GetObjectInput{Bucket: &b, Key: aws.String("a")})
+	wantCode(t, err, "AccessDenied")
+	_, err = e.PutObject(e.ctx(), &awss3.PutObjectInput{Bucket: &b, Key: aws.String("a")})
+	wantCode(t, err, "AccessDenied")
+	if _, err := e.DeleteBucketPolicy(e.ctx(), &awss3.DeleteBucketPolicyInput{Bucket: &b}); err != nil {
+		t.Fatal(err)
+	}
+	if got := e.get(b, "a"); string(got) != "x" {
+		t.Errorf("got %q", got)
+	}
+}
+
+func TestPoliciesThatS3Refuses(t *testing.T) {
+	e := start(t)
+	b := e.bucket("refused")
+	e.unblock(b)
+	const on = `"Resource":"arn:aws:s3:::refused/*"`
+	for policy, want := range map[string]string{
+		``:                 "first byte must be '{'",
+		`["a"]`:            "first byte must be '{'",
+		`{"a"}`:            "invalid Json",
+		`{}`:               "Missing required field Statement",
+		`{"Statement":[]}`: "Statement is empty",
+		`{"Statement":[{"Principal":"*","Action":"s3:GetObject",` + on + `}]}`:                                                                     "Missing required field Effect",
+		`{"Statement":[{"Effect":"Allow","Action":"s3:GetObject",` + on + `}]}`:                                                                    "Missing required field Principal",
+		`{"Statement":[{"Effect":"Perhaps","Principal":"*","Action":"s3:GetObject",` + on + `}]}`:                                                  "Invalid effect",
+		`{"Statement":[{"Effect":"Allow","Principal":"anna","Action":"s3:GetObject",` + on + `}]}`:                                                 "Invalid principal in policy",
+		`{"Statement":[{"Effect":"Allow","Principal":"*","Action":"s3:Paint",` + on + `}]}`:                                                        "invalid action",
+		`{"Statement":[{"Effect":"Allow","Principal":"*","Action":"s3:ListBucket",` + on + `}]}`:                                                   "does not apply to any resource",
+		`{"Statement":[{"Effect":"Allow","Principal":"*","Action":"s3:GetObject","Resource":"arn:aws:s3:::other/*"}]}`:                             "invalid resource",
+		`{"Version":"1999-01-01","Statement":[{"Effect":"Allow","Principal":"*","Action":"s3:GetObject",` + on + `}]}`:                             "valid version string",
+		`{"Statement":[{"Effect":"Allow","Principal":"*","Action":"s3:GetObject",` + on + `,"Condition":{"StringEquals":{"s3:colour":"red"}}}]}`:   "condition key",
+		`{"Statement":[{"Effect":"Allow","Principal":"*","Action":"s3:GetObject",` + on + `,"Condition":{"IpAddress":{"aws:SourceIp":"house"}}}]}`: "Invalid IP address",
+	} {
+		status, body := e.signedBody("PUT", "/"+b+"?policy", policy)
+		if status != http.StatusBadRequest || !strings.Contains(body, "MalformedPolicy") || !strings.Contains(strings.ReplaceAll(body, "&#39;", "'"), want) {
+			t.Errorf("%s: %d %s, want %q", policy, status, body, want)
+		}
+	}
+}
+
+func TestPublicAccessBlock(t *testing.T) {
+	e := start(t)
+	b := e.bucket("blocked")
+	public := `{"Effect":"Allow","Principal":"*","Action":"s3:GetObject","Resource":"arn:aws:s3:::blocked/*"}`
+	wantCode(t, e.policy(b, public), "AccessDenied")
+	if err := e.policy(b, `{"Effect":"Allow","Principal":{"AWS":"111111111111"},"Action":"s3:GetObject","Resource":"arn:aws:s3:::blocked/*"}`); err != nil {
+		t.Errorf("a policy for one account was taken for a public one: %v", err)
+	}
+	e.unblock(b)
+	if err := e.policy(b, public); err != nil {
+		t.Fatal(err)
+	}
+	e.put(b, "a", []byte("x"))
+	if got := e.anonymous("GET", "/blocked/a", "", nil); got != 200 {
+		t.Errorf("public policy: %d", got)
+	}
+	if st, err := e.GetBucketPolicyStatus(e.ctx(), &awss3.GetBucketPolicyStatusInput{Bucket: &b}); err != nil || !*st.PolicyStatus.IsPublic {
+		t.Errorf("policy status = %+v, %v", st, err)
+	}
+	_, err := e.PutPublicAccessBlock(e.ctx(), &awss3.PutPublicAccessBlockInput{Bucket: &b, PublicAccessBlockConfiguration: &types.PublicAccessBlockConfiguration{RestrictPublicBuckets: aws.Bool(true)}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := e.anonymous("GET", "/blocked/a", "", nil); got != 403 {
+		t.Errorf("with RestrictPublicBuckets: %d, want 403", got)
+	}
+}
+
+// ACLs count once the bucket says so, for buckets and for single objects.
+func TestACLs(t *testing.T) {
+	e := start(t)
+	b := e.bucket("lists")
+	ctx := e.ctx()
+	_, err := e.PutBucketAcl(ctx, &awss3.PutBucketAclInput{Bucket: &b, ACL: types.BucketCannedACLPublicRead})
+	wantCode(t, err, "AccessControlListNotSupported")
+	if _, err := e.DeleteBucketOwnershipControls(ctx, &awss3.DeleteBucketOwnershipControlsInput{Bucket: &b}); err != nil {
+		t.Fatal(err)
+	}
+	_, err = e.PutBucketAcl(ctx, &awss3.PutBucketAclInput{Bucket: &b, ACL: types.BucketCannedACLPublicRead})
+	wantCode(t, err, "AccessDenied") // BlockPublicAcls
+	e.unblock(b)
+	put := func(key string, acl types.ObjectCannedACL) {
+		t.Helper()
+		if _, err := e.PutObject(ctx, &awss3.PutObjectInput{Bucket: &b, Key: &key, Body: strings.NewReader("x"), ACL: acl}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	put("closed", "")
+	put("open", types.ObjectCannedACLPublicRead)
+	if open, closed := e.anonymous("GET", "/lists/open", "", nil), e.anonymous("GET", "/lists/closed", "", nil); open != 200 || closed != 403 {
+		t.Errorf("open object: %d, closed object: %d", open, closed)
+	}
+	if got := e.anonymous("GET", "/lists", "", nil); got != 403 {
+		t.Errorf("listing before: %d", got)
+	}
+	if _, err := e.PutBucketAcl(ctx, &awss3.PutBucketAclInput{Bucket: &b, ACL: types.BucketCannedACLPublicReadWrite}); err != nil {
+		t.Fatal(err)
+	}
+	if list, write, read := e.anonymous("GET", "/lists", "", nil), e.anonymous("PUT", "/lists/theirs", "y", nil), e.anonymous("GET", "/lists/closed", "", nil); list != 200 || write != 200 || read != 403 {
+		t.Errorf("with public-read-write: list %d, write %d, read of a closed object %d", list, write, read)
+	}
+	got, err := e.GetBucketAcl(ctx, &awss3.GetBucketAclInput{Bucket: &b})
+	if err != nil || len(got.Grants) != 3 || got.Grants[1].Grantee.Type != types.TypeGroup || *got.Grants[1].Grantee.URI != groupAll || got.Grants[0].Permission != types.PermissionFullControl || *got.Owner.ID != canonicalID("000000000000") {
+		t.Errorf("ACL = %+v, %v", got, err)
+	}
+	if _, err := e.PutObjectAcl(ctx, &awss3.PutObjectAclInput{Bucket: &b, Key: aws.String("closed"), AccessControlPolicy: &types.AccessControlPolicy{
+		Owner:  got.Owner,
+		Grants: []types.Grant{{Grantee: &types.Grantee{Type: types.TypeGroup, URI: aws.String(groupAll)}, Permission: types.PermissionRead}},
+	}}); err != nil {
+		t.Fatal(err)
+	}
+	if got := e.anonymous("GET", "/lists/closed", "", nil); got != 200 {
+		t.Errorf("after PutObjectAcl: %d", got)
+	}
+	if acl, err := e.GetObjectAcl(ctx, &awss3.GetObjectAclInput{Bucket: &b, Key: aws.String("closed")}); err != nil || len(acl.Grants) != 1 {
+		t.Errorf("ACL of the object = %+v, %v", acl, err)
+	}
+	for header, want := range map[string]string{
+		"x-amz-acl: loud":                        "InvalidArgument",
+		"x-amz-grant-read: id=\"nobody\"":        "Invalid id",
+		"x-amz-grant-read: uri=\"http://group\"": "Invalid group uri",
+		"x-amz-grant-write: colour=\"red\"":      "Argument format not recognized",
+	} {
+		name, value, _ := strings.Cut(header, ": ")
+		if status, body := e.signedBody("PUT", "/"+b+"?acl", "", name, value); status != 400 || !strings.Contains(body, want) {
+			t.Errorf("%s: %d %s", header, status, body)
+		}
+	}
+	if status, body := e.signedBody("PUT", "/"+b+"?acl", ""); status != 400 || !strings.Contains(body, "MissingSecurityHeader") {
+		t.Errorf("no ACL at all: %d %s", status, body)
+	}
+}
