@@ -1,6 +1,7 @@
 package console
 
 import (
+	"fmt"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -49,21 +50,36 @@ func queuePath(name, did string) string { return "/queues/" + url.PathEscape(nam
 // send sends a message to a queue.
 func (c *Console) send(r *http.Request) (string, error) {
 	name := r.PathValue("queue")
-	in := url.Values{"QueueUrl": {c.queueURL(name)}, "MessageBody": {newlines(r.PostFormValue("body"))}}
-	for parameter, field := range map[string]string{"DelaySeconds": "delay", "MessageGroupId": "group", "MessageDeduplicationId": "deduplication"} {
+	in := map[string]any{"QueueUrl": c.queueURL(name), "MessageBody": newlines(r.PostFormValue("body"))}
+	for parameter, field := range map[string]string{"MessageGroupId": "group", "MessageDeduplicationId": "deduplication"} {
 		if v := strings.TrimSpace(r.PostFormValue(field)); v != "" {
-			in.Set(parameter, v)
+			in[parameter] = v
 		}
 	}
-	if err := attributesOf(r.PostFormValue("attributes"), "MessageAttribute.%d", in); err != nil {
+	if v := strings.TrimSpace(r.PostFormValue("delay")); v != "" {
+		seconds, err := strconv.Atoi(v)
+		if err != nil {
+			return "", &problem{http.StatusBadRequest, "The delay is not a number of seconds: " + v, ""}
+		}
+		in["DelaySeconds"] = seconds
+	}
+	list, err := attributesOf(r.PostFormValue("attributes"))
+	if err != nil {
 		return "", err
 	}
-	return queuePath(name, "sent"), c.call(r.Context(), c.sqsAPI, "SendMessage", in, nil)
+	if len(list) > 0 {
+		attributes := map[string]any{}
+		for _, a := range list {
+			attributes[a.Name] = map[string]string{"DataType": "String", "StringValue": a.Value}
+		}
+		in["MessageAttributes"] = attributes
+	}
+	return queuePath(name, "sent"), c.callSQS(r.Context(), "SendMessage", in, nil)
 }
 
 func (c *Console) purge(r *http.Request) (string, error) {
 	name := r.PathValue("queue")
-	return queuePath(name, "purged"), c.call(r.Context(), c.sqsAPI, "PurgeQueue", url.Values{"QueueUrl": {c.queueURL(name)}}, nil)
+	return queuePath(name, "purged"), c.callSQS(r.Context(), "PurgeQueue", map[string]any{"QueueUrl": c.queueURL(name)}, nil)
 }
 
 // deleteMessage deletes a message that a person saw.
@@ -89,10 +105,17 @@ func (c *Console) publish(r *http.Request) (string, error) {
 			in.Set(parameter, v)
 		}
 	}
-	if err := attributesOf(r.PostFormValue("attributes"), "MessageAttributes.entry.%d", in); err != nil {
+	list, err := attributesOf(r.PostFormValue("attributes"))
+	if err != nil {
 		return "", err
 	}
-	return "/topics/" + url.PathEscape(name) + "?did=published", c.call(r.Context(), c.snsAPI, "Publish", in, nil)
+	for i, a := range list {
+		prefix := fmt.Sprintf("MessageAttributes.entry.%d.", i+1)
+		in.Set(prefix+"Name", a.Name)
+		in.Set(prefix+"Value.DataType", "String")
+		in.Set(prefix+"Value.StringValue", a.Value)
+	}
+	return "/topics/" + url.PathEscape(name) + "?did=published", c.callSNS(r.Context(), "Publish", in)
 }
 
 func (c *Console) deleteMail(r *http.Request) (string, error) {

@@ -133,3 +133,25 @@ func TestVersionsAreListed(t *testing.T) {
 	e.shows("/buckets/bucket/object?key=k", "The latest version is a delete marker", "delete marker")
 	e.shows("/buckets/bucket/object?key=k&version="+links[0][1], "text/plain")
 }
+
+func TestFIFOQueuesAndTopics(t *testing.T) {
+	e := start(t)
+	e.open("q.fifo", map[string]string{"FifoQueue": "true"})
+	e.topic("t.fifo", map[string]string{"FifoTopic": "true"})
+	e.subscribe("t.fifo", "sqs", queueARN("q.fifo"), nil)
+	e.shows("/queues/q.fifo", "MessageGroupId", "MessageDeduplicationId")
+	e.shows("/topics/t.fifo", "MessageGroupId")
+	e.did("/queues/q.fifo/send", url.Values{"body": {"a"}, "group": {"g"}, "deduplication": {"1"}})
+	e.did("/topics/t.fifo/publish", url.Values{"body": {"b"}, "group": {"g"}, "deduplication": {"2"}})
+	if resp, _ := e.post("/queues/q.fifo/send", url.Values{"body": {"c"}, "deduplication": {"3"}}); resp.StatusCode != http.StatusBadRequest {
+		t.Errorf("without a group: %s", resp.Status)
+	}
+	body := e.shows("/queues/q.fifo", "group g", "since the start: 2 in")
+	links := messageLink.FindAllString(body, -1)
+	// The first of a group may be deleted while it is in flight; the next one follows.
+	if got := e.receive("q.fifo"); len(got) != 2 || *got[0].Body != "a" {
+		t.Fatalf("%+v", got)
+	}
+	e.did(links[0]+"/delete", url.Values{})
+	e.shows("/queues/q.fifo", "since the start: 2 in, 2 received, 1 deleted")
+}

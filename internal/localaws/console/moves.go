@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"net/http"
-	"net/url"
 	"strings"
 
 	"github.com/tintype/tintype/internal/localaws/wire"
@@ -15,12 +14,15 @@ import (
 type move struct {
 	TaskHandle       string
 	Status           string
-	DestinationArn   string
-	Moved            int64 `xml:"ApproximateNumberOfMessagesMoved"`
-	ToMove           int64 `xml:"ApproximateNumberOfMessagesToMove"`
+	DestinationARN   string `json:"DestinationArn"`
+	Moved            int64  `json:"ApproximateNumberOfMessagesMoved"`
+	ToMove           int64  `json:"ApproximateNumberOfMessagesToMove"`
 	FailureReason    string
-	StartedTimestamp int64
+	StartedTimestamp int64 // Unix milliseconds
 }
+
+// maxMoves is how many of a queue's tasks are shown.
+const maxMoves = 3
 
 // moves are the message move tasks of a queue, latest first.
 type moves struct {
@@ -31,9 +33,9 @@ type moves struct {
 
 func (c *Console) moveTasks(ctx context.Context, queueARN string) (m moves, err error) {
 	var out struct {
-		Results []move `xml:"ListMessageMoveTasksResult>ListMessageMoveTasksResultEntry"`
+		Results []move
 	}
-	err = c.call(ctx, c.sqsAPI, "ListMessageMoveTasks", url.Values{"SourceArn": {queueARN}, "MaxResults": {"3"}}, &out)
+	err = c.callSQS(ctx, "ListMessageMoveTasks", map[string]any{"SourceArn": queueARN, "MaxResults": maxMoves}, &out)
 	var refused *wire.Error
 	if errors.As(err, &refused) {
 		return m, nil // not to be offered
@@ -51,15 +53,15 @@ func (c *Console) moveTasks(ctx context.Context, queueARN string) (m moves, err 
 // another queue.
 func (c *Console) redrive(r *http.Request) (string, error) {
 	name := r.PathValue("queue")
-	in := url.Values{"SourceArn": {c.queueARN(name)}}
+	in := map[string]any{"SourceArn": c.queueARN(name)}
 	if to := strings.TrimSpace(r.PostFormValue("to")); to != "" {
-		in.Set("DestinationArn", c.queueARN(to))
+		in["DestinationArn"] = c.queueARN(to)
 	}
-	return queuePath(name, "moving"), c.call(r.Context(), c.sqsAPI, "StartMessageMoveTask", in, nil)
+	return queuePath(name, "moving"), c.callSQS(r.Context(), "StartMessageMoveTask", in, nil)
 }
 
 // redriveStop ends the move that is under way.
 func (c *Console) redriveStop(r *http.Request) (string, error) {
 	name := r.PathValue("queue")
-	return queuePath(name, "stopped"), c.call(r.Context(), c.sqsAPI, "CancelMessageMoveTask", url.Values{"TaskHandle": {r.PostFormValue("task")}}, nil)
+	return queuePath(name, "stopped"), c.callSQS(r.Context(), "CancelMessageMoveTask", map[string]any{"TaskHandle": r.PostFormValue("task")}, nil)
 }

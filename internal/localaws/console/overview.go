@@ -43,11 +43,10 @@ func (c *Console) overview(r *http.Request) (view, error) {
 	return v, err
 }
 
-// isGone tells whether a queue or topic does not exist, however it was asked for: the
-// Query protocol has an older name for it.
+// isGone tells whether a queue or topic does not exist.
 func isGone(err error) bool {
 	var e *wire.Error
-	return errors.As(err, &e) && (e.Code == "QueueDoesNotExist" || e.Code == "AWS.SimpleQueueService.NonExistentQueue" || e.Code == "NotFound")
+	return errors.As(err, &e) && (e.Code == "QueueDoesNotExist" || e.Code == "NotFound")
 }
 
 func times(n int64) string {
