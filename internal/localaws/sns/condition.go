@@ -89,6 +89,9 @@ func (r numberRange) contains(x any) bool {
 	return ok && (v > r.low || v == r.low && !r.lowOpen) && (v < r.high || v == r.high && !r.highOpen)
 }
 
+// decimals is how exact numbers are compared: five digits after the decimal point.
+func decimals(n float64) float64 { return math.Round(n*1e5) / 1e5 }
+
 // toNumber is the value as a number, if it is one. Text that looks like one is not.
 func toNumber(x any) (float64, bool) {
 	n, ok := x.(json.Number)
@@ -96,7 +99,7 @@ func toNumber(x any) (float64, bool) {
 		return 0, false
 	}
 	f, err := strconv.ParseFloat(string(n), 64)
-	return f, err == nil
+	return decimals(f), err == nil
 }
 
 // parseCIDR reads a range of addresses such as 10.0.0.0/24.

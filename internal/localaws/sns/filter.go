@@ -274,11 +274,11 @@ func attributeValues(attrs map[string]types.MessageAttributeValue) map[string]an
 		kind := aws.ToString(a.DataType)
 		switch {
 		case kind == "String.Array":
-			if list, err := parseJSON([]byte(s)); err == nil {
-				out[name] = list
-				continue
+			// Publishing does not check it. What is no JSON is there and equals nothing.
+			var err error
+			if out[name], err = parseJSON([]byte(s)); err != nil {
+				out[name] = noJSON{}
 			}
-			out[name] = s
 		case strings.HasPrefix(kind, "Number"):
 			out[name] = json.Number(s)
 		case strings.HasPrefix(kind, "Binary"):
@@ -288,6 +288,8 @@ func attributeValues(attrs map[string]types.MessageAttributeValue) map[string]an
 	}
 	return out
 }
+
+type noJSON struct{}
 
 // parseJSON reads one JSON value, with numbers as written.
 func parseJSON(b []byte) (any, error) {

@@ -22,7 +22,7 @@ func TestFiltersOnAttributes(t *testing.T) {
 	attrs := map[string]types.MessageAttributeValue{
 		"store": attr("String", "example_corp"), "event": attr("String", "order-cancelled"), "price": attr("Number", "210.75"),
 		"interests": attr("String.Array", `["soccer","rugby",7,true,null]`), "one": attr("String.Array", `["rugby"]`),
-		"digits": attr("String", "100"), "ip": attr("String", "10.0.0.200"), "bin": {DataType: ptr("Binary"), BinaryValue: []byte("x")},
+		"digits": attr("String", "100"), "scalar": attr("String.Array", "100"), "text": attr("String.Array", "one hundred"), "ip": attr("String", "10.0.0.200"), "bin": {DataType: ptr("Binary"), BinaryValue: []byte("x")},
 	}
 	for _, c := range []struct {
 		policy string
@@ -51,6 +51,12 @@ func TestFiltersOnAttributes(t *testing.T) {
 		{`{"missing":[{"anything-but":["x"]}]}`, false},
 		{`{"price":[210.75]}`, true},
 		{`{"price":["210.75"]}`, false},
+		{`{"price":[210.750004]}`, true},
+		{`{"price":[210.75002]}`, false},
+		{`{"price":[{"numeric":[">",210.750001]}]}`, false},
+		{`{"scalar":[100]}`, true},
+		{`{"text":["one hundred"]}`, false},
+		{`{"text":[{"exists":true}]}`, true},
 		{`{"price":[{"numeric":["=",210.75]}]}`, true},
 		{`{"price":[{"numeric":[">",0,"<=",210.75]}]}`, true},
 		{`{"price":[{"numeric":[">=",100,"<",210.75]}]}`, false},

@@ -206,13 +206,6 @@ func checkAttribute(name string, a types.MessageAttributeValue) error {
 			return refuse("Could not cast message attribute '%s' value to number.", name)
 		}
 	}
-	if *a.DataType == "String.Array" {
-		if v, err := parseJSON([]byte(value)); err != nil {
-			return refuse("The message attribute '%s' of type String.Array is not JSON.", name)
-		} else if _, ok := v.([]any); !ok {
-			return refuse("The message attribute '%s' of type String.Array is not a JSON array.", name)
-		}
-	}
 	return nil
 }
 

@@ -139,5 +139,5 @@ func (p *filterParser) number() (float64, error) {
 	if err != nil || n > numericBound || n < -numericBound {
 		return 0, p.refuse("Value must be between %.1E and %.1E, inclusive", -numericBound, numericBound)
 	}
-	return n, nil
+	return decimals(n), nil
 }

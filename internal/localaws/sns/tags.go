@@ -39,7 +39,7 @@ func checkTags(tags []types.Tag) error {
 }
 
 func tooManyTags() *wire.Error {
-	return wire.Errorf("TagLimitExceeded", "Could not complete request: tag quota of per resource exceeded (%d)", maxTags)
+	return wire.Errorf("TagLimitExceeded", "Could not complete request: tag quota of per resource exceeded")
 }
 
 func tagMap(tags []types.Tag) map[string]string {
