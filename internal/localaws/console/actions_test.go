@@ -2,6 +2,7 @@ package console_test
 
 import (
 	"fmt"
+	"html"
 	"net/http"
 	"net/url"
 	"regexp"
@@ -154,4 +155,47 @@ func TestFIFOQueuesAndTopics(t *testing.T) {
 	}
 	e.did(links[0]+"/delete", url.Values{})
 	e.shows("/queues/q.fifo", "since the start: 2 in, 2 received, 1 deleted")
+}
+
+func TestDeadLettersAreMoved(t *testing.T) {
+	e := start(t)
+	e.pipeline()
+	e.queue("elsewhere", nil)
+	for i := range 40 {
+		e.send("ImageApp-dlq", fmt.Sprint(i))
+	}
+	path := "/queues/ImageApp-dlq"
+	e.shows(path, "Redrive the dead letters")
+	e.did(path+"/redrive", url.Values{"to": {"elsewhere"}, "rate": {"1"}})
+	running := e.shows(path, "RUNNING", "to elsewhere", "Cancel the move")
+	if resp, body := e.post(path+"/redrive", url.Values{}); resp.StatusCode != http.StatusBadRequest {
+		t.Errorf("a second move at a time: %s\n%s", resp.Status, body)
+	}
+	task := regexp.MustCompile(`name="task" value="([^"]+)"`).FindStringSubmatch(running)
+	if task == nil {
+		t.Fatal("no task to be cancelled")
+	}
+	e.did(path+"/redrive-stop", url.Values{"task": {html.UnescapeString(task[1])}})
+	e.until("the move is cancelled", func() bool { return strings.Contains(e.shows(path), ">CANCELLED<") })
+	e.did(path+"/redrive", url.Values{"to": {"elsewhere"}})
+	e.until("the rest is moved", func() bool { return strings.Contains(e.shows(path), ">COMPLETED<") })
+	e.shows("/queues/elsewhere", `<dd data-flash>40</dd>`)
+	for _, form := range []url.Values{{"to": {"none"}}, {"to": {"ImageApp-dlq"}}, {"rate": {"x"}}, {"rate": {"501"}}} {
+		if resp, _ := e.post(path+"/redrive", form); resp.StatusCode != http.StatusBadRequest && resp.StatusCode != http.StatusNotFound {
+			t.Errorf("%v: %s", form, resp.Status)
+		}
+	}
+	if body := e.shows("/queues/elsewhere"); strings.Contains(body, "Redrive") {
+		t.Error("a queue that is nobody's dead-letter queue offers a redrive")
+	}
+}
+
+func TestEventBridgeIsShownForWhatItIs(t *testing.T) {
+	e := start(t)
+	e.bucket("bucket")
+	_, err := e.s3.PutBucketNotificationConfiguration(t.Context(), &s3.PutBucketNotificationConfigurationInput{Bucket: aws.String("bucket"), NotificationConfiguration: &types.NotificationConfiguration{EventBridgeConfiguration: &types.EventBridgeConfiguration{}}})
+	e.check(err)
+	for _, path := range []string{"/", "/buckets/bucket"} {
+		e.shows(path, "Amazon EventBridge", "there is no EventBridge here")
+	}
 }

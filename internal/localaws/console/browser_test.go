@@ -45,7 +45,7 @@ func TestPagesInABrowser(t *testing.T) {
 	} {
 		b.Visit(path, "main")
 		if name == "queue" || name == "dlq" {
-			b.Exec(`document.querySelector('.msg').open = true`)
+			b.Exec(`document.querySelector('.msg').open = document.querySelector('#send').open = document.querySelector('#purge').open = true`)
 		}
 		b.CheckWidths(name)
 		b.Dark(true)

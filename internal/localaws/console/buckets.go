@@ -39,7 +39,8 @@ type bucketData struct {
 // target is an entry of a notification configuration.
 type target struct {
 	s3.Destination
-	Link string
+	Name string
+	Link string // empty: it has no page
 	Edge edge
 }
 
@@ -62,7 +63,11 @@ func (c *Console) bucket(r *http.Request) (view, error) {
 		return v, err
 	}
 	for _, to := range d.Notification {
-		d.Targets = append(d.Targets, target{to, c.linkOf(to.Target), c.eventEdge(name, to)})
+		t := target{Destination: to, Name: bridgeName, Edge: c.eventEdge(name, to)}
+		if to.Target != eventBridge {
+			t.Name, t.Link = lastField(to.Target), c.linkOf(to.Target)
+		}
+		d.Targets = append(d.Targets, t)
 	}
 	lines, next, err := c.opts.S3.ObjectPage(r.Context(), name, d.Prefix, after, listLimit)
 	if err != nil {

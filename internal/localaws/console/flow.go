@@ -24,7 +24,7 @@ const (
 // node is a bucket, topic, queue or address in the picture of the flow, with what its
 // events go on to.
 type node struct {
-	Kind  string // "bucket", "topic", "queue", "mail", "web", "gone"
+	Kind  string // "bucket", "topic", "queue", "mail", "web", "gone", "other"
 	Name  string
 	Link  string // of its page; empty: it has none
 	Edge  edge   // how it is reached
@@ -153,12 +153,21 @@ func (d *drawing) bucket(b s3.Bucket) (node, error) {
 // target is where a bucket's events go.
 func (d *drawing) target(bucket string, to s3.Destination) (node, error) {
 	e := d.eventEdge(bucket, to)
+	if to.Target == eventBridge {
+		return node{Kind: "other", Name: bridgeName, Edge: e, Level: 1}, nil
+	}
 	if strings.HasPrefix(to.Target, "arn:aws:sqs:") {
 		e.Skips = true
 		return d.queue(to.Target, e, 2)
 	}
 	return d.topic(to.Target, e)
 }
+
+// eventBridge is what S3 keeps as the target of a bucket that has EventBridge turned on.
+const (
+	eventBridge = "eventbridge"
+	bridgeName  = "Amazon EventBridge"
+)
 
 // eventEdge is a notification of a bucket, and whether its target takes it.
 func (c *Console) eventEdge(bucket string, to s3.Destination) edge {
@@ -170,10 +179,17 @@ func (c *Console) eventEdge(bucket string, to s3.Destination) edge {
 		e.Filter = to.Prefix + "*" + to.Suffix
 	}
 	source := sns.Source{Service: "s3.amazonaws.com", ARN: "arn:aws:s3:::" + bucket, Account: c.opts.Account}
-	if strings.HasPrefix(to.Target, "arn:aws:sqs:") {
+	switch {
+	case to.Target == eventBridge:
+		e.Waiting = "kept, never sent: there is no EventBridge here"
+	case strings.HasPrefix(to.Target, "arn:aws:sqs:"):
 		e.Problem = c.queueProblem(to.Target, source)
-	} else if err := c.opts.SNS.CheckSource(to.Target, source); err != nil {
-		e.Problem = "The topic's policy does not let S3 publish."
+	default:
+		if err := c.opts.SNS.CheckSource(to.Target, source); isGone(err) {
+			e.Problem = "There is no such topic."
+		} else if err != nil {
+			e.Problem = "The topic's policy does not let S3 publish."
+		}
 	}
 	return e
 }

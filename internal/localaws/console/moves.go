@@ -2,11 +2,9 @@ package console
 
 import (
 	"context"
-	"errors"
 	"net/http"
+	"strconv"
 	"strings"
-
-	"github.com/tintype/tintype/internal/localaws/wire"
 )
 
 // move is a message move task.
@@ -26,7 +24,6 @@ const maxMoves = 3
 
 // moves are the message move tasks of a queue, latest first.
 type moves struct {
-	Known   bool // SQS can move messages at all
 	Tasks   []move
 	Running *move
 }
@@ -36,13 +33,9 @@ func (c *Console) moveTasks(ctx context.Context, queueARN string) (m moves, err 
 		Results []move
 	}
 	err = c.callSQS(ctx, "ListMessageMoveTasks", map[string]any{"SourceArn": queueARN, "MaxResults": maxMoves}, &out)
-	var refused *wire.Error
-	if errors.As(err, &refused) {
-		return m, nil // not to be offered
-	}
-	m.Known, m.Tasks = true, out.Results
+	m.Tasks = out.Results
 	for i := range m.Tasks {
-		if m.Tasks[i].Status == "RUNNING" {
+		if m.Tasks[i].Status == "RUNNING" || m.Tasks[i].Status == "CANCELLING" {
 			m.Running = &m.Tasks[i]
 		}
 	}
@@ -56,6 +49,13 @@ func (c *Console) redrive(r *http.Request) (string, error) {
 	in := map[string]any{"SourceArn": c.queueARN(name)}
 	if to := strings.TrimSpace(r.PostFormValue("to")); to != "" {
 		in["DestinationArn"] = c.queueARN(to)
+	}
+	if v := strings.TrimSpace(r.PostFormValue("rate")); v != "" {
+		rate, err := strconv.Atoi(v)
+		if err != nil {
+			return "", &problem{http.StatusBadRequest, "This is not a number of messages per second: " + v, ""}
+		}
+		in["MaxNumberOfMessagesPerSecond"] = rate
 	}
 	return queuePath(name, "moving"), c.callSQS(r.Context(), "StartMessageMoveTask", in, nil)
 }

@@ -78,8 +78,10 @@ func (c *Console) queue(r *http.Request) (view, error) {
 	if err := c.neighbours(ctx, d); err != nil {
 		return v, err
 	}
-	if d.Moves, err = c.moveTasks(ctx, d.ARN); err != nil {
-		return v, err
+	if len(d.Sources) > 0 {
+		if d.Moves, err = c.moveTasks(ctx, d.ARN); err != nil {
+			return v, err
+		}
 	}
 	peek := sqs.PeekQuery{Limit: peekLimit + 1, MaxBody: peekBody}
 	d.Order = q.Get("order")
