@@ -3,13 +3,10 @@ package s3
 import (
 	"context"
 	"database/sql"
-	"encoding/base64"
 	"strings"
 	"time"
 
-	awss3 "github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
-	"github.com/versity/versitygw/s3response"
 )
 
 // skipAfter is how many keys under one common prefix a listing steps over before it
@@ -153,95 +150,9 @@ func (r *request) encode(name string) *string {
 	return &name
 }
 
-func (r *request) encodeOrNil(name string) *string {
-	if name == "" {
-		return nil
-	}
-	return r.encode(name)
-}
-
 func (r *request) encodingType() types.EncodingType {
 	if r.encodeURL {
 		return types.EncodingTypeUrl
 	}
 	return ""
-}
-
-// split turns a page into the two lists of a listing.
-func (s *Service) split(p page, req *request, owner bool) (objects []s3response.Object, prefixes []types.CommonPrefix) {
-	for _, e := range p.entries {
-		if e.prefix {
-			prefixes = append(prefixes, types.CommonPrefix{Prefix: req.encode(e.key)})
-			continue
-		}
-		o := s3response.Object{
-			Key: req.encode(e.key), Size: &e.size, ETag: fill(`"` + e.etag + `"`), LastModified: &e.modified,
-			StorageClass: types.ObjectStorageClass(e.class), ChecksumType: e.checksum.Type,
-		}
-		if e.checksum.Algorithm != "" {
-			o.ChecksumAlgorithm = []types.ChecksumAlgorithm{e.checksum.Algorithm}
-		}
-		if owner {
-			o.Owner = &types.Owner{ID: &s.owner}
-		}
-		objects = append(objects, o)
-	}
-	return objects, prefixes
-}
-
-// ListObjects lists keys, version 1.
-func (s store) ListObjects(ctx context.Context, in *awss3.ListObjectsInput) (s3response.ListObjectsResult, error) {
-	var out s3response.ListObjectsResult
-	id, err := s.bucketID(ctx, *in.Bucket)
-	if err != nil {
-		return out, err
-	}
-	prefix, delimiter, marker := deref(in.Prefix), deref(in.Delimiter), deref(in.Marker)
-	p, err := s.scan(requestOf(ctx).ctx, id, prefix, delimiter, marker, int(*in.MaxKeys))
-	if err != nil {
-		return out, err
-	}
-	req := requestOf(ctx)
-	out = s3response.ListObjectsResult{
-		Name: in.Bucket, Prefix: req.encode(prefix), Marker: req.encode(marker), Delimiter: req.encodeOrNil(delimiter),
-		MaxKeys: in.MaxKeys, IsTruncated: &p.truncated, EncodingType: req.encodingType(),
-	}
-	out.Contents, out.CommonPrefixes = s.split(p, req, true)
-	if p.truncated {
-		out.NextMarker = req.encode(p.last())
-	}
-	return out, nil
-}
-
-// ListObjectsV2 lists keys, version 2.
-func (s store) ListObjectsV2(ctx context.Context, in *awss3.ListObjectsV2Input) (s3response.ListObjectsV2Result, error) {
-	var out s3response.ListObjectsV2Result
-	id, err := s.bucketID(ctx, *in.Bucket)
-	if err != nil {
-		return out, err
-	}
-	prefix, delimiter, after := deref(in.Prefix), deref(in.Delimiter), deref(in.StartAfter)
-	if token := deref(in.ContinuationToken); token != "" {
-		raw, err := base64.URLEncoding.DecodeString(token)
-		if err != nil || len(raw) == 0 {
-			return out, invalidArgument("continuation-token", token, "The continuation token provided is incorrect")
-		}
-		after = string(raw)
-	}
-	p, err := s.scan(requestOf(ctx).ctx, id, prefix, delimiter, after, int(*in.MaxKeys))
-	if err != nil {
-		return out, err
-	}
-	req := requestOf(ctx)
-	count := int32(len(p.entries))
-	out = s3response.ListObjectsV2Result{
-		Name: in.Bucket, Prefix: req.encode(prefix), StartAfter: req.encodeOrNil(deref(in.StartAfter)), Delimiter: req.encodeOrNil(delimiter),
-		ContinuationToken: fill(deref(in.ContinuationToken)), KeyCount: &count, MaxKeys: in.MaxKeys, IsTruncated: &p.truncated, EncodingType: req.encodingType(),
-	}
-	out.Contents, out.CommonPrefixes = s.split(p, req, deref(in.FetchOwner))
-	if p.truncated {
-		token := base64.URLEncoding.EncodeToString([]byte(p.last()))
-		out.NextContinuationToken = &token
-	}
-	return out, nil
 }

@@ -2,10 +2,15 @@ package s3
 
 import (
 	"context"
+	"crypto/rand"
+	"database/sql"
+	"encoding/binary"
 	"encoding/hex"
 	"encoding/xml"
+	"errors"
 	"slices"
 	"strconv"
+	"time"
 
 	awss3 "github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
@@ -37,7 +42,8 @@ type uploadEntry struct {
 	UploadID          string                  `xml:"UploadId"`
 	ChecksumAlgorithm types.ChecksumAlgorithm `xml:",omitempty"`
 	ChecksumType      types.ChecksumType      `xml:",omitempty"`
-	Initiator, Owner  versionOwner
+	Initiator         initiator
+	Owner             versionOwner
 	StorageClass      types.StorageClass
 	Initiated         listTime
 }
@@ -66,7 +72,10 @@ func (s *Service) uploads(ctx context.Context, in *awss3.ListMultipartUploadsInp
 	if keyMarker == "" {
 		idMarker = "" // alone it means nothing
 	}
-	if idMarker != "" && !isUploadID(idMarker) {
+	keyMarker = pastPrefix(keyMarker, prefix, delimiter)
+	if ok, err := s.isUpload(ctx, id, keyMarker, idMarker); err != nil {
+		return nil, err
+	} else if !ok {
 		return nil, invalidArgument("upload-id-marker", idMarker, "Invalid uploadId marker")
 	}
 	rows, err := s.db.Read().QueryContext(req.ctx, `SELECT key, id, initiated, algorithm, kind, coalesce(class, 'STANDARD') FROM s3_uploads
@@ -80,7 +89,7 @@ func (s *Service) uploads(ctx context.Context, in *awss3.ListMultipartUploadsInp
 	for rows.Next() {
 		var key []byte
 		var initiated int64
-		u := uploadEntry{Initiator: versionOwner{s.owner}, Owner: versionOwner{s.owner}}
+		u := uploadEntry{Initiator: s.initiator(), Owner: versionOwner{s.owner}}
 		if err := rows.Scan(&key, &u.UploadID, &initiated, &u.ChecksumAlgorithm, &u.ChecksumType, &u.StorageClass); err != nil {
 			return nil, err
 		}
@@ -105,10 +114,31 @@ func (s *Service) uploads(ctx context.Context, in *awss3.ListMultipartUploadsInp
 	return l, rows.Err()
 }
 
-// isUploadID says whether an id could be an upload's.
-func isUploadID(id string) bool {
-	_, err := hex.DecodeString(id)
-	return err == nil && len(id) == blobIDLen
+// isUpload says whether an id marker may be one of the key's uploads. One that is gone
+// may: clients that empty a bucket page by page ask so.
+func (s *Service) isUpload(ctx context.Context, bucketID int64, key, id string) (bool, error) {
+	if id == "" {
+		return true, nil
+	}
+	if _, err := hex.DecodeString(id); err != nil || len(id) != blobIDLen {
+		return false, nil
+	}
+	var bucket int64
+	var of []byte
+	err := s.db.Read().QueryRowContext(requestOf(ctx).ctx, `SELECT bucket, key FROM s3_uploads WHERE id = ?`, id).Scan(&bucket, &of)
+	if errors.Is(err, sql.ErrNoRows) {
+		return true, nil
+	}
+	return bucket == bucketID && string(of) == key, err
+}
+
+// newUploadID makes an upload's id. Ids sort by when uploads began, which is the order
+// of those of one key in a listing.
+func newUploadID(now time.Time) string {
+	var raw [blobIDLen / 2]byte
+	binary.BigEndian.PutUint64(raw[:], uint64(now.UnixNano()))
+	rand.Read(raw[8:]) // never fails, see its documentation
+	return hex.EncodeToString(raw[:])
 }
 
 // partListing is ListPartsResult.
@@ -117,7 +147,8 @@ type partListing struct {
 	XMLName              xml.Name `xml:"http://s3.amazonaws.com/doc/2006-03-01/ ListPartsResult"`
 	Bucket, Key          string
 	UploadID             string `xml:"UploadId"`
-	Initiator, Owner     versionOwner
+	Initiator            initiator
+	Owner                versionOwner
 	StorageClass         types.StorageClass
 	PartNumberMarker     int
 	NextPartNumberMarker int
@@ -169,7 +200,7 @@ func (s store) ListParts(ctx context.Context, in *awss3.ListPartsInput) (none s3
 		return none, err
 	}
 	l := &partListing{
-		Bucket: up.bucket, Key: up.key, UploadID: up.id, Initiator: versionOwner{s.owner}, Owner: versionOwner{s.owner},
+		Bucket: up.bucket, Key: up.key, UploadID: up.id, Initiator: s.initiator(), Owner: versionOwner{s.owner},
 		StorageClass: (&record{class: up.class}).storageClass(), PartNumberMarker: marker, MaxParts: limit,
 		IsTruncated: len(parts) > limit && limit > 0, ChecksumAlgorithm: up.algorithm, ChecksumType: up.kind,
 	}
@@ -184,3 +215,8 @@ func (s store) ListParts(ctx context.Context, in *awss3.ListPartsInput) (none s3
 	requestOf(ctx).answer = l
 	return none, nil
 }
+
+// initiator is who began an upload: the account's one user, with its key for a name.
+type initiator struct{ ID, DisplayName string }
+
+func (s *Service) initiator() initiator { return initiator{s.owner, s.opts.AccessKey} }

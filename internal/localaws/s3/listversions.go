@@ -6,12 +6,9 @@ import (
 	"encoding/xml"
 	"errors"
 	"math"
-	"time"
 
 	awss3 "github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
-	"github.com/gofiber/fiber/v3"
-	"github.com/versity/versitygw/s3api/controllers"
 	"github.com/versity/versitygw/s3response"
 )
 
@@ -52,17 +49,6 @@ type versionEntry struct {
 }
 
 type versionOwner struct{ ID string }
-
-// own lets the backend choose the document that is answered.
-func own(do controllers.Controller) controllers.Controller {
-	return func(c fiber.Ctx) (*controllers.Response, error) {
-		resp, err := do(c)
-		if doc := requestOf(c.RequestCtx()).answer; err == nil && doc != nil {
-			resp.Data = doc
-		}
-		return resp, err
-	}
-}
 
 // versionMark is where a listing of versions goes on: after the version of that seq of
 // that key.
@@ -109,7 +95,7 @@ func (s *Service) versions(ctx context.Context, in *awss3.ListObjectVersionsInpu
 	if version != "" && marker == "" {
 		return nil, invalidArgument("version-id-marker", version, "A version-id marker cannot be specified without a key marker.")
 	}
-	mark, err := s.versionMarkOf(ctx, id, marker, version)
+	mark, err := s.versionMarkOf(ctx, id, pastPrefix(marker, prefix, delimiter), version)
 	if err != nil {
 		return nil, err
 	}
@@ -234,14 +220,6 @@ func (f *versionFill) entry(r *record, latest bool) versionEntry {
 	e.ETag, e.Size, e.StorageClass = r.quoted(), &r.size, r.storageClass()
 	e.ChecksumAlgorithm, e.ChecksumType = r.checksum.Algorithm, r.checksum.Type
 	return e
-}
-
-// listTime is a time in the form of listings.
-type listTime time.Time
-
-// MarshalText is for encoding/xml.
-func (t listTime) MarshalText() ([]byte, error) {
-	return time.Time(t).UTC().AppendFormat(nil, "2006-01-02T15:04:05.000Z"), nil
 }
 
 // storageClass is the class as listings tell it.

@@ -101,7 +101,7 @@ func (s store) CreateMultipartUpload(ctx context.Context, in s3response.CreateMu
 	if err != nil {
 		return out, err
 	}
-	out.Bucket, out.Key, out.UploadId = *in.Bucket, *in.Key, newBlobID()
+	out.Bucket, out.Key, out.UploadId = *in.Bucket, *in.Key, newUploadID(s.opts.Now())
 	(&record{meta: m}).tell(requestOf(ctx))
 	return out, s.update(ctx, func(tx *db.Tx) error {
 		b, err := bucketTx(tx, out.Bucket)

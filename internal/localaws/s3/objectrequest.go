@@ -12,6 +12,8 @@ type objectRequest struct {
 	header http.Header
 	// emptyVersion says that the query has versionId without a value, which S3 refuses.
 	emptyVersion bool
+	// emptyToken says the same of continuation-token.
+	emptyToken bool
 	// configuration says that the client asked for the bucket's configuration of
 	// versioning or Object Lock. Where it is not set, the controllers ask, before every
 	// write, for checks that are made in the transaction here.
@@ -43,7 +45,8 @@ func newObjectRequest(r *http.Request, query map[string][]string) objectRequest 
 		return objectRequest{header: http.Header{}}
 	}
 	v, ok := query["versionId"]
-	return objectRequest{method: r.Method, header: r.Header, emptyVersion: ok && v[0] == ""}
+	t, has := query["continuation-token"]
+	return objectRequest{method: r.Method, header: r.Header, emptyVersion: ok && v[0] == "", emptyToken: has && t[0] == ""}
 }
 
 // takeForm makes the fields of an uploaded form what headers are to other uploads.

@@ -7,14 +7,11 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"slices"
-	"strconv"
 
 	awss3 "github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 	gateway "github.com/versity/versitygw/backend"
 	"github.com/versity/versitygw/s3err"
-	"github.com/versity/versitygw/s3response"
 )
 
 // openAttempts bounds how often a read starts again because the object was replaced
@@ -163,54 +160,4 @@ func (s *Service) open(c content, offset, length int64) (io.ReadCloser, error) {
 		return s.blobs.section(c.blob, offset, length)
 	}
 	return io.NopCloser(bytes.NewReader(c.inline[offset : offset+length])), nil
-}
-
-// GetObjectAttributes reports what HeadObject does not: the parts.
-func (s store) GetObjectAttributes(ctx context.Context, in *awss3.GetObjectAttributesInput) (s3response.GetObjectAttributesResponse, error) {
-	var out s3response.GetObjectAttributesResponse
-	r, err := s.record(ctx, *in.Bucket, *in.Key, deref(in.VersionId))
-	if err != nil {
-		return out, err
-	}
-	out.ETag, out.ObjectSize, out.StorageClass, out.LastModified = &r.etag, &r.size, r.storageClass(), &r.modified
-	out.VersionId = fill(r.versionID())
-	if sum := r.checksum; sum.Algorithm != "" {
-		out.Checksum = &types.Checksum{
-			ChecksumType:  sum.Type,
-			ChecksumCRC32: sum.of(types.ChecksumAlgorithmCrc32), ChecksumCRC32C: sum.of(types.ChecksumAlgorithmCrc32c),
-			ChecksumCRC64NVME: sum.of(types.ChecksumAlgorithmCrc64nvme), ChecksumSHA1: sum.of(types.ChecksumAlgorithmSha1),
-			ChecksumSHA256: sum.of(types.ChecksumAlgorithmSha256), ChecksumSHA512: sum.of(types.ChecksumAlgorithmSha512),
-			ChecksumMD5: sum.of(types.ChecksumAlgorithmMd5), ChecksumXXHASH64: sum.of(types.ChecksumAlgorithmXxhash64),
-			ChecksumXXHASH3: sum.of(types.ChecksumAlgorithmXxhash3), ChecksumXXHASH128: sum.of(types.ChecksumAlgorithmXxhash128),
-		}
-	}
-	if len(r.parts) == 0 {
-		return out, nil
-	}
-	marker := 0
-	if m := deref(in.PartNumberMarker); m != "" {
-		if marker, err = strconv.Atoi(m); err != nil || marker < 0 {
-			return out, invalidArgument("part-number-marker", m, "The part number marker is not a number.")
-		}
-	}
-	limit := 1000
-	if in.MaxParts != nil {
-		limit = int(*in.MaxParts)
-	}
-	rest := r.parts[slices.IndexFunc(append(slices.Clone(r.parts), part{Number: 1 << 30}), func(p part) bool { return int(p.Number) > marker }):]
-	page := rest[:min(limit, len(rest))]
-	list := &s3response.ObjectParts{PartNumberMarker: marker, MaxParts: limit, IsTruncated: len(page) < len(rest), NextPartNumberMarker: marker}
-	for _, p := range page {
-		list.Parts = append(list.Parts, types.ObjectPart{
-			PartNumber: &p.Number, Size: &p.Size,
-			ChecksumCRC32: p.Checksum.of(types.ChecksumAlgorithmCrc32), ChecksumCRC32C: p.Checksum.of(types.ChecksumAlgorithmCrc32c),
-			ChecksumCRC64NVME: p.Checksum.of(types.ChecksumAlgorithmCrc64nvme), ChecksumSHA1: p.Checksum.of(types.ChecksumAlgorithmSha1),
-			ChecksumSHA256: p.Checksum.of(types.ChecksumAlgorithmSha256), ChecksumSHA512: p.Checksum.of(types.ChecksumAlgorithmSha512),
-			ChecksumMD5: p.Checksum.of(types.ChecksumAlgorithmMd5), ChecksumXXHASH64: p.Checksum.of(types.ChecksumAlgorithmXxhash64),
-			ChecksumXXHASH3: p.Checksum.of(types.ChecksumAlgorithmXxhash3), ChecksumXXHASH128: p.Checksum.of(types.ChecksumAlgorithmXxhash128),
-		})
-		list.NextPartNumberMarker = int(p.Number)
-	}
-	out.ObjectParts = list
-	return out, nil
 }

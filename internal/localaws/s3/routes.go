@@ -297,7 +297,7 @@ func (t *table) operations() {
 		{method: put, query: []string{"ownershipControls"}, run: t.op(way{action: metrics.ActionPutBucketOwnershipControls, public: auth.PutBucketOwnershipControlsAction, permission: write, document: true}, t.putOwnership)},
 		{method: del, query: []string{"ownershipControls"}, run: t.op(way{action: metrics.ActionDeleteBucketOwnershipControls, public: auth.PutBucketOwnershipControlsAction, permission: write}, k.DeleteBucketOwnershipControls)},
 		{method: get, query: []string{"versioning"}, run: t.op(way{action: metrics.ActionGetBucketVersioning, public: auth.GetBucketVersioningAction, permission: read, before: []fiber.Handler{askConfiguration}}, k.GetBucketVersioning)},
-		{method: put, query: []string{"versioning"}, run: t.op(way{action: metrics.ActionPutBucketVersioning, public: auth.PutBucketVersioningAction, permission: write, document: true}, k.PutBucketVersioning)},
+		{method: put, query: []string{"versioning"}, run: t.op(way{action: metrics.ActionPutBucketVersioning, public: auth.PutBucketVersioningAction, permission: write, document: true, before: []fiber.Handler{checkVersioning}}, k.PutBucketVersioning)},
 		{method: get, query: []string{"policy"}, run: t.op(way{action: metrics.ActionGetBucketPolicy, public: auth.GetBucketPolicyAction, permission: read}, k.GetBucketPolicy)},
 		{method: put, query: []string{"policy"}, run: t.op(way{action: metrics.ActionPutBucketPolicy, public: auth.PutBucketPolicyAction, permission: write, document: true}, t.putPolicy)},
 		{method: del, query: []string{"policy"}, run: t.op(way{action: metrics.ActionDeleteBucketPolicy, public: auth.DeleteBucketPolicyAction, permission: write}, k.DeleteBucketPolicy)},
@@ -318,8 +318,8 @@ func (t *table) operations() {
 	t.bucketOps = append(t.bucketOps, t.configOps()...)
 	t.bucketOps = append(t.bucketOps, t.missingOps(missing(false))...)
 	t.bucketOps = append(t.bucketOps,
-		op{method: get, query: []string{"list-type"}, run: t.op(way{action: metrics.ActionListObjectsV2, public: auth.ListBucketAction, permission: read}, k.ListObjectsV2)},
-		op{method: get, run: t.op(way{action: metrics.ActionListObjects, public: auth.ListBucketAction, permission: read}, k.ListObjects)},
+		op{method: get, query: []string{"list-type"}, run: t.op(way{action: metrics.ActionListObjectsV2, public: auth.ListBucketAction, permission: read}, own(k.ListObjectsV2))},
+		op{method: get, run: t.op(way{action: metrics.ActionListObjects, public: auth.ListBucketAction, permission: read}, own(k.ListObjects))},
 		op{method: head, run: t.op(way{action: metrics.ActionHeadBucket, public: auth.ListBucketAction, permission: read}, t.headBucket)},
 		op{method: put, run: t.op(way{action: metrics.ActionCreateBucket, public: auth.CreateBucketAction, permission: write, document: true}, t.createBucket)},
 		op{method: del, run: t.op(way{action: metrics.ActionDeleteBucket, public: auth.DeleteBucketAction, permission: write}, k.DeleteBucket)},
@@ -334,7 +334,7 @@ func (t *table) operations() {
 		{method: get, query: []string{"tagging"}, run: t.op(way{action: metrics.ActionGetObjectTagging, public: auth.GetObjectTaggingAction, permission: read}, k.GetObjectTagging)},
 		{method: put, query: []string{"tagging"}, run: t.op(way{action: metrics.ActionPutObjectTagging, public: auth.PutObjectTaggingAction, permission: write, document: true}, t.putTags)},
 		{method: del, query: []string{"tagging"}, run: t.op(way{action: metrics.ActionDeleteObjectTagging, public: auth.DeleteObjectTaggingAction, permission: write}, k.DeleteObjectTagging)},
-		{method: get, query: []string{"attributes"}, run: t.op(way{action: metrics.ActionGetObjectAttributes, public: auth.GetObjectAttributesAction, permission: read}, k.GetObjectAttributes)},
+		{method: get, query: []string{"attributes"}, run: t.op(way{action: metrics.ActionGetObjectAttributes, public: auth.GetObjectAttributesAction, permission: read}, own(k.GetObjectAttributes))},
 		{method: get, query: []string{"acl"}, run: t.op(way{action: metrics.ActionGetObjectAcl, public: auth.GetObjectAclAction, permission: auth.PermissionReadAcp}, t.getObjectACL)},
 		{method: put, query: []string{"acl"}, run: t.op(way{action: metrics.ActionPutObjectAcl, public: auth.PutObjectAclAction, permission: auth.PermissionWriteAcp, document: true}, t.putObjectACL)},
 		{method: get, query: []string{"retention"}, run: t.op(way{action: metrics.ActionGetObjectRetention, public: auth.GetObjectRetentionAction, permission: read}, t.getRetention)},

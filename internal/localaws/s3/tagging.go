@@ -105,7 +105,7 @@ func parseTagDoc(body []byte) (map[string]string, error) {
 		return nil, err
 	}
 	if in.TagSet == nil {
-		return nil, malformedXML()
+		return nil, nil
 	}
 	tags := make(map[string]string, len(in.TagSet.Tag))
 	for _, one := range in.TagSet.Tag {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"net/http"
 
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 	"github.com/gofiber/fiber/v3"
@@ -16,6 +17,18 @@ import (
 // askConfiguration notes that the request is about the configuration itself.
 func askConfiguration(c fiber.Ctx) error {
 	requestOf(c.RequestCtx()).configuration = true
+	return nil
+}
+
+// checkVersioning refuses a configuration without a status in S3's own words.
+func checkVersioning(c fiber.Ctx) error {
+	var doc struct{ Status *string }
+	if err := decodeXML(c.BodyRaw(), "VersioningConfiguration", &doc); err != nil {
+		return err
+	}
+	if doc.Status == nil {
+		return failure(http.StatusBadRequest, "IllegalVersioningConfigurationException", "The Versioning element must be specified")
+	}
 	return nil
 }
 
@@ -46,7 +59,7 @@ func (s store) PutBucketVersioning(ctx context.Context, name string, status type
 			return err
 		}
 		if b.lock != "" && status != types.BucketVersioningStatusEnabled {
-			return s3err.GetAPIError(s3err.ErrSuspendedVersioningNotAllowed)
+			return failure(http.StatusConflict, "InvalidBucketState", "An Object Lock configuration is present on this bucket, so the versioning state cannot be changed.")
 		}
 		_, err = tx.Exec(`UPDATE s3_buckets SET versioning = ? WHERE id = ?`, string(status), b.id)
 		return err

@@ -135,20 +135,15 @@ func (s *Service) BucketView(ctx context.Context, name string) (v BucketView, er
 // as much as it returns, however many keys there are.
 func (s *Service) ObjectPage(ctx context.Context, bucket, prefix, after string, limit int) (page []ObjectLine, next string, err error) {
 	delimiter, most := "/", int32(limit)
-	out, err := store{Service: s}.ListObjectsV2(ctx, &awss3.ListObjectsV2Input{Bucket: &bucket, Prefix: &prefix, Delimiter: &delimiter, StartAfter: &after, MaxKeys: &most})
+	out, err := s.objectsV2(ctx, &awss3.ListObjectsV2Input{Bucket: &bucket, Prefix: &prefix, Delimiter: &delimiter, StartAfter: &after, MaxKeys: &most})
 	if err != nil {
 		return nil, "", unseen(err)
 	}
-	for _, p := range out.CommonPrefixes {
-		page = append(page, ObjectLine{Key: deref(p.Prefix), Prefix: true})
-		next = max(next, deref(p.Prefix))
+	for _, e := range out.entries {
+		page = append(page, ObjectLine{Key: e.key, Prefix: e.prefix, Size: e.size, ETag: e.etag, Modified: e.modified})
 	}
-	for _, o := range out.Contents {
-		page = append(page, ObjectLine{Key: deref(o.Key), Size: deref(o.Size), ETag: deref(o.ETag), Modified: deref(o.LastModified)})
-		next = max(next, deref(o.Key))
-	}
-	if !deref(out.IsTruncated) {
-		next = ""
+	if out.truncated {
+		next = out.last()
 	}
 	return page, next, nil
 }
