@@ -100,6 +100,10 @@ const maxLine = 160
 func summary(body string) string {
 	last := innermost(body)
 	line := strings.Join(strings.Fields(last.Text), " ")
+	var test struct{ Event, Bucket string }
+	if strings.Contains(line, "s3:TestEvent") && json.Unmarshal([]byte(last.Text), &test) == nil && test.Event == "s3:TestEvent" {
+		line = test.Event + " of bucket " + test.Bucket
+	}
 	if n := len(last.Objects); n > 0 {
 		o := last.Objects[0]
 		line = fmt.Sprintf("%s %s/%s", o.Name, o.Bucket, o.Key)

@@ -200,7 +200,8 @@ func (c *Console) queueProblem(queueARN string, from sns.Source) string {
 	case !c.opts.SQS.Exists(queueARN):
 		return "There is no such queue."
 	case !c.opts.SQS.Allows(queueARN, from.Service, from.ARN, from.Account):
-		return "The queue's policy does not let " + from.Service + " send."
+		who, _, _ := strings.Cut(from.Service, ".")
+		return "The queue's policy does not let " + strings.ToUpper(who) + " send."
 	default:
 		return ""
 	}

@@ -142,6 +142,9 @@ func TestLayers(t *testing.T) {
 	if got := summary(wrap(s3Event)); got != "ObjectCreated:Put b/a b/c.png" {
 		t.Errorf("%q", got)
 	}
+	if got := summary(wrap(`{"Service":"Amazon S3","Event":"s3:TestEvent","Bucket":"b"}`)); got != "s3:TestEvent of bucket b" {
+		t.Errorf("%q", got)
+	}
 	if got := summary("a\n\tb  " + strings.Repeat("ä", 500)); got != "a b "+strings.Repeat("ä", maxLine-4)+"…" {
 		t.Errorf("%q", got)
 	}

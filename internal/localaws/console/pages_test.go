@@ -71,7 +71,7 @@ func TestTheFlowTellsWhatIsBroken(t *testing.T) {
 	e.queue("closed", nil)
 	e.subscribe("t", "sqs", queueARN("closed"), nil)
 	e.subscribe("t", "sqs", queueARN("missing"), nil)
-	e.shows("/", "The queue&#39;s policy does not let sns.amazonaws.com send.", "There is no such queue.")
+	e.shows("/", "The queue&#39;s policy does not let SNS send.", "There is no such queue.")
 	_, err := e.sns.SetTopicAttributes(t.Context(), &sns.SetTopicAttributesInput{TopicArn: aws.String(topicARN("t")), AttributeName: aws.String("Policy"), AttributeValue: aws.String(
 		allow("events.amazonaws.com", "SNS:Publish", topicARN("t")))})
 	e.check(err)
