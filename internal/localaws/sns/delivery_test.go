@@ -1,9 +1,11 @@
 package sns
 
 import (
+	"encoding/json"
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"regexp"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -198,5 +200,90 @@ func TestASilentSubscriberHoldsUpNeitherMailsNorStop(t *testing.T) {
 	e.sns.Stop() // does not wait for the answer
 	if e.owed() != 1 {
 		t.Errorf("%d deliveries owed, want the one that was cut short", e.owed())
+	}
+}
+
+func TestTheDeliveryPolicySaysHowOftenHTTPIsTried(t *testing.T) {
+	e := running(t)
+	topic := e.topic("t")
+	dead, deadARN := e.queue("dead", topic)
+	s := listen(t, http.StatusOK)
+	e.confirmed(topic, s, map[string]string{
+		"RawMessageDelivery": "true", "RedrivePolicy": `{"deadLetterTargetArn":"` + deadARN + `"}`,
+		"DeliveryPolicy": `{"healthyRetryPolicy":{"minDelayTarget":1,"maxDelayTarget":1,"numRetries":3,"numNoDelayRetries":3},"requestPolicy":{"headerContentType":"text/csv"}}`,
+	})
+	s.status.Store(http.StatusServiceUnavailable)
+	if _, err := e.api.Publish(t.Context(), &awssns.PublishInput{TopicArn: &topic, Message: ptr("a,b"), MessageAttributes: map[string]types.MessageAttributeValue{"n": attr("Number", "1")}}); err != nil {
+		t.Fatal(err)
+	}
+	e.until("an empty outbox", func() bool { return e.owed() == 0 })
+	posts := s.messages()[1:]
+	if len(posts) != 4 {
+		t.Errorf("%d attempts, want the first and three more", len(posts))
+	}
+	for _, p := range posts {
+		if p.body != "a,b" || p.header.Get("Content-Type") != "text/csv" || p.header.Get("x-amz-sns-rawdelivery") != "true" {
+			t.Errorf("posted %+v", p)
+		}
+	}
+	got := e.receive(dead)
+	if len(got) != 1 || *got[0].Body != "a,b" || *got[0].MessageAttributes["n"].StringValue != "1" {
+		t.Errorf("dead letters: %+v", got)
+	}
+}
+
+func TestAnHTTPSubscriberThatLeavesByItsLinkMayComeBack(t *testing.T) {
+	e := running(t)
+	topic := e.topic("t")
+	s := listen(t, http.StatusOK)
+	arn := e.confirmed(topic, s, map[string]string{"FilterPolicy": `{"a":[{"exists":false}]}`})
+	e.publish(topic, "one")
+	e.until("the notification", func() bool { return len(s.messages()) == 2 })
+	m := verify(t, e, s.messages()[1].body, notificationNames...)
+	if want := e.url + "/?Action=Unsubscribe&SubscriptionArn=" + arn; m["UnsubscribeURL"] != want {
+		t.Errorf("UnsubscribeURL = %v, want %s", m["UnsubscribeURL"], want)
+	}
+	if status, body := e.open(m["UnsubscribeURL"].(string), "*/*"); status != http.StatusOK || !strings.Contains(body, "UnsubscribeResponse") {
+		t.Fatalf("%d %s", status, body)
+	}
+	e.until("the farewell", func() bool { return len(s.messages()) == 3 })
+	farewell := s.messages()[2]
+	m = verify(t, e, farewell.body, "Message", "MessageId", "SubscribeURL", "Timestamp", "Token", "TopicArn", "Type")
+	if farewell.header.Get("x-amz-sns-message-type") != "UnsubscribeConfirmation" || m["Type"] != "UnsubscribeConfirmation" ||
+		m["Message"] != "You have chosen to deactivate subscription "+arn+".\nTo cancel this operation and restore the subscription, visit the SubscribeURL included in this message." {
+		t.Errorf("farewell = %v", m)
+	}
+	if status, body := e.open(m["SubscribeURL"].(string), "*/*"); status != http.StatusOK || !strings.Contains(body, "<SubscriptionArn>"+arn+"</SubscriptionArn>") {
+		t.Fatalf("taking it back: %d %s", status, body)
+	}
+	out, err := e.api.GetSubscriptionAttributes(t.Context(), &awssns.GetSubscriptionAttributesInput{SubscriptionArn: &arn})
+	if err != nil || out.Attributes["FilterPolicy"] == "" || out.Attributes["PendingConfirmation"] != "false" {
+		t.Errorf("attributes = %v, %v", out, err)
+	}
+	// The account's own end is silent.
+	if _, err := e.api.Unsubscribe(t.Context(), &awssns.UnsubscribeInput{SubscriptionArn: &arn}); err != nil || e.owed() != 0 {
+		t.Errorf("%v, %d deliveries owed", err, e.owed())
+	}
+}
+
+// What the verifiers in use demand of the certificate's address, and how it is reached:
+// under any host, so a name may be pointed at the endpoint.
+func TestTheCertificateIsWhereVerifiersLookForIt(t *testing.T) {
+	e := start(t, t.TempDir(), func(o *Options) { o.BaseURL = "https://sns.us-east-1.amazonaws.com/" })
+	topic := e.topic("t")
+	queue, arn := e.queue("q", topic)
+	e.subscribe(topic, "sqs", arn, nil)
+	e.publish(topic, "m")
+	var m map[string]string
+	if err := json.Unmarshal([]byte(*e.receive(queue)[0].Body), &m); err != nil {
+		t.Fatal(err)
+	}
+	pattern := regexp.MustCompile(`^https://sns\.[a-zA-Z0-9-]{3,}\.amazonaws\.com(\.cn)?(/SimpleNotificationService-[a-zA-Z0-9]{32}\.pem)$`)
+	path := pattern.FindStringSubmatch(m["SigningCertURL"])
+	if path == nil {
+		t.Fatalf("SigningCertURL = %s", m["SigningCertURL"])
+	}
+	if status, body := e.open(e.url+path[2], "*/*"); status != http.StatusOK || !strings.HasPrefix(body, "-----BEGIN CERTIFICATE-----") {
+		t.Errorf("%d %s", status, body)
 	}
 }

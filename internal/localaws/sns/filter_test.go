@@ -213,7 +213,7 @@ func TestFiltersThatAreRefused(t *testing.T) {
 		}
 	}
 	for _, policy := range []string{
-		``, `[]`, `{"a":{}}`, `{"a":[{"wildcard":"a**b"}]}`, `{"a":[{"wildcard":"a\\x"}]}`, `{"a":[{"wildcard":1}]}`, `{"a":[1e10]}`, `{"a":[{}]}`,
+		``, `[]`, `{"a":{}}`, `{"a":[{"wildcard":"a**b"}]}`, `{"a":[{"wildcard":"a*b*c*d*"}]}`, `{"a":[` + strings.Repeat(`{"wildcard":"a*b*c*"},`, 34) + `"x"]}`, `{"a":[{"wildcard":"a\\x"}]}`, `{"a":[{"wildcard":1}]}`, `{"a":[1e10]}`, `{"a":[{}]}`,
 		`{"a":[{"anything-but":[]}]}`, `{"a":[{"anything-but":[true]}]}`, `{"a":[{"anything-but":["a",1]}]}`, `{"a":[{"anything-but":null}]}`,
 		`{"a":["b"]} x`, `{"a":["b"]`, `{"a":["b"}`, `{"a":["b"],}`, `{"a" ["b"]}`, `{"a":["b`, `{"a":[01]}`, `{"a":["\x"]}`,
 	} {

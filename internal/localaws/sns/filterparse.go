@@ -13,6 +13,8 @@ const (
 	maxFilterKeys         = 5
 	maxFilterCombinations = 150
 	maxFilterBytes        = 256 << 10
+	maxWildcards          = 3   // in one pattern
+	maxAllWildcards       = 100 // in all patterns of a policy
 )
 
 var (
@@ -56,7 +58,7 @@ func parseFilter(text string, body bool) (*filter, error) {
 		return nil, errNested
 	case p.keys > maxFilterKeys:
 		return nil, fmt.Errorf("FilterPolicy: Filter policy can not have more than %d keys", maxFilterKeys)
-	case combinations > maxFilterCombinations:
+	case combinations > maxFilterCombinations, p.stars > maxAllWildcards:
 		return nil, errTooComplex
 	}
 	return f, nil
@@ -67,6 +69,7 @@ type filterParser struct {
 	body   bool
 	keys   int  // of the outermost object and its alternatives
 	nested bool // there are objects in objects
+	stars  int  // wildcards so far
 }
 
 // refuse is an error about the current token.

@@ -27,9 +27,13 @@ func (p *filterParser) stringTest(name, want string) (func(any) bool, error) {
 		}), nil
 	case "wildcard":
 		pattern, problem := parseWildcard(want)
+		if problem == "" && len(pattern)-1 > maxWildcards {
+			problem = "A single pattern must not contain more than 3 wildcards"
+		}
 		if problem != "" {
 			return nil, p.refuse("%s", problem)
 		}
+		p.stars += len(pattern) - 1
 		return onStrings(pattern.matches), nil
 	case "prefix":
 		return onStrings(func(got string) bool { return strings.HasPrefix(got, want) }), nil

@@ -118,8 +118,20 @@ func New(d *db.DB, opts Options) (*Service, error) {
 // Wire is the service's API.
 func (s *Service) Wire() *wire.Service { return s.wire }
 
+// notOffered are operations that AWS has and this endpoint does not.
+var notOffered = map[string][]string{
+	"SMS": {
+		"CheckIfPhoneNumberIsOptedOut", "CreateSMSSandboxPhoneNumber", "DeleteSMSSandboxPhoneNumber", "GetSMSAttributes", "GetSMSSandboxAccountStatus",
+		"ListOriginationNumbers", "ListPhoneNumbersOptedOut", "ListSMSSandboxPhoneNumbers", "OptInPhoneNumber", "SetSMSAttributes", "VerifySMSSandboxPhoneNumber",
+	},
+	"mobile push": {
+		"CreatePlatformApplication", "CreatePlatformEndpoint", "DeleteEndpoint", "DeletePlatformApplication", "GetEndpointAttributes", "GetPlatformApplicationAttributes",
+		"ListEndpointsByPlatformApplication", "ListPlatformApplications", "SetEndpointAttributes", "SetPlatformApplicationAttributes",
+	},
+}
+
 func (s *Service) operations() *wire.Service {
-	return &wire.Service{
+	w := &wire.Service{
 		Name: "sns", Version: "2010-03-31", Namespace: "http://sns.amazonaws.com/doc/2010-03-31/",
 		Naming: wire.Naming{Members: map[string]wire.MemberName{"MessageAttributes": {Key: "Name", Value: "Value"}}},
 		Logger: s.log,
@@ -152,6 +164,12 @@ func (s *Service) operations() *wire.Service {
 			"ListTagsForResource": wire.Op(s.listTagsForResource),
 		},
 	}
+	for what, names := range notOffered {
+		for _, name := range names {
+			w.Operations[name] = wire.Refuse(wire.Errorf("InvalidAction", "The action %s is not valid for this endpoint, which has no %s.", name, what))
+		}
+	}
+	return w
 }
 
 // invalid is AWS's error for a parameter that is not as it must be.
