@@ -94,7 +94,7 @@ type received struct {
 	uuid, body, sender  string
 	attributes, trace   sql.NullString
 	group, source       sql.NullString
-	dedup               sql.NullString
+	dedup, md5          sql.NullString
 }
 
 // receive takes up to want messages, waiting up to wait for the first.
@@ -147,7 +147,7 @@ func (s *Service) receive(ctx context.Context, q *queue, want int, visibility, w
 	}
 }
 
-const selectDue = `SELECT m.id, m.sent_at, m.first_at, m.visible_at, m.receives, b.received, b.uuid, b.body, b.sender, b.attributes, b.trace, b.grp, b.source
+const selectDue = `SELECT m.id, m.sent_at, m.first_at, m.visible_at, m.receives, b.received, b.uuid, b.body, b.sender, b.attributes, b.trace, b.grp, b.source, b.md5
 	FROM sqs_messages m INDEXED BY sqs_messages_visible JOIN sqs_bodies b ON b.id = m.id
 	WHERE m.spool = ? AND m.visible_at <= ? ORDER BY m.visible_at, m.id LIMIT ?`
 
@@ -270,7 +270,7 @@ func due(tx *db.Tx, spool, now int64, n int) ([]received, error) {
 	found := make([]received, 0, n)
 	for rows.Next() {
 		var m received
-		if err := rows.Scan(&m.id, &m.sentAt, &m.firstAt, &m.visibleAt, &m.receives, &m.earlier, &m.uuid, &m.body, &m.sender, &m.attributes, &m.trace, &m.group, &m.source); err != nil {
+		if err := rows.Scan(&m.id, &m.sentAt, &m.firstAt, &m.visibleAt, &m.receives, &m.earlier, &m.uuid, &m.body, &m.sender, &m.attributes, &m.trace, &m.group, &m.source, &m.md5); err != nil {
 			return nil, err
 		}
 		found = append(found, m)
@@ -426,7 +426,10 @@ func systemSelection(in *sqs.ReceiveMessageInput) (map[string]bool, error) {
 
 // render is a message as it is answered.
 func (s *Service) render(q *queue, m *received, system map[string]bool, names []string) (types.Message, error) {
-	sum := md5Hex(m.body)
+	sum := m.md5.String
+	if sum == "" {
+		sum = md5Hex(m.body)
+	}
 	handle := s.handle(receipt{queue: q.id, message: m.id, receive: uint32(m.receives), at: m.at})
 	out := types.Message{MessageId: &m.uuid, Body: &m.body, MD5OfBody: &sum, ReceiptHandle: &handle}
 	if len(system) > 0 {

@@ -27,6 +27,7 @@ type Outbound struct {
 type outgoing struct {
 	uuid       string
 	body       string
+	md5        *string // of body, if somebody needed it
 	size       int     // body and attributes, bytes
 	attributes *string // encoded
 	sender     string
@@ -35,6 +36,12 @@ type outgoing struct {
 	dedup      *string // of a FIFO queue; never nil there
 	sequence   int64   // of a FIFO queue, once it is stored
 	delay      time.Duration
+}
+
+// digest sets md5.
+func (m *outgoing) digest() {
+	sum := md5Hex(m.body)
+	m.md5 = &sum
 }
 
 // EnqueueTx stores a message in the same transaction as whatever caused it, and wakes
@@ -76,12 +83,12 @@ func (s *Service) sendMessage(ctx context.Context, r *wire.Request, in *sqs.Send
 	if err != nil {
 		return nil, err
 	}
+	out.digest()
 	if err := s.db.Update(ctx, func(tx *db.Tx) error { return s.insert(tx, q, []*outgoing{out}) }); err != nil {
 		return nil, err
 	}
-	sum := md5Hex(out.body)
 	return &sqs.SendMessageOutput{
-		MessageId: &out.uuid, MD5OfMessageBody: &sum, SequenceNumber: out.sequenceNumber(),
+		MessageId: &out.uuid, MD5OfMessageBody: out.md5, SequenceNumber: out.sequenceNumber(),
 		MD5OfMessageAttributes:       md5OfAttributes(in.MessageAttributes),
 		MD5OfMessageSystemAttributes: md5OfAttributes(systemAsMessage(in.MessageSystemAttributes)),
 	}, nil
@@ -118,9 +125,9 @@ func (s *Service) sendMessageBatch(ctx context.Context, r *wire.Request, in *sqs
 			continue
 		}
 		out = append(out, o)
-		sum := md5Hex(o.body)
+		o.digest()
 		reply.Successful = append(reply.Successful, types.SendMessageBatchResultEntry{
-			Id: e.Id, MessageId: &o.uuid, MD5OfMessageBody: &sum,
+			Id: e.Id, MessageId: &o.uuid, MD5OfMessageBody: o.md5,
 			MD5OfMessageAttributes:       md5OfAttributes(e.MessageAttributes),
 			MD5OfMessageSystemAttributes: md5OfAttributes(systemAsMessage(e.MessageSystemAttributes)),
 		})
@@ -151,7 +158,7 @@ func (s *Service) insert(tx *db.Tx, q *queue, out []*outgoing) error {
 	now := time.Now().UnixMilli()
 	args := make([]any, 0, 7*len(out))
 	for _, m := range out {
-		args = append(args, m.uuid, m.body, m.attributes, m.sender, m.trace, m.group)
+		args = append(args, m.uuid, m.body, m.attributes, m.sender, m.trace, m.group, m.md5)
 	}
 	res, err := tx.Exec(s.sql.insertBodies[len(out)], args...)
 	if err != nil {
