@@ -21,10 +21,21 @@ type deletion struct {
 	must         gateway.ObjectDeletePreconditions
 	err          error
 
+	// expired says that a lifecycle rule deletes it, which events tell of by other names.
+	expired bool
+
 	// marker says that a delete marker was made or removed; gone is the id of the version
 	// that was removed, and made that of the marker that was made.
 	marker     bool
 	gone, made string
+}
+
+// event is the event that the deletion is.
+func (d *deletion) event(what string) string {
+	if d.expired {
+		return "LifecycleExpiration:" + what
+	}
+	return "ObjectRemoved:" + what
 }
 
 func (d *deletion) conditional() bool {
@@ -53,7 +64,7 @@ func (s *Service) deleteTx(ctx context.Context, tx *db.Tx, b bucket, d *deletion
 	case d.conditional():
 		return noSuchKey(d.key)
 	}
-	told := change{event: "ObjectRemoved:Delete", key: d.key, size: -1, when: now}
+	told := change{event: d.event("Delete"), key: d.key, size: -1, when: now}
 	if d.version == "" && b.versioning != "" {
 		if !exists {
 			old = nil
@@ -68,7 +79,7 @@ func (s *Service) deleteTx(ctx context.Context, tx *db.Tx, b bucket, d *deletion
 			return err
 		}
 		d.marker, d.made = true, (&record{version: told.version, versioned: true}).versionID()
-		told.event, told.etag = "ObjectRemoved:DeleteMarkerCreated", emptyETag
+		told.event, told.etag = d.event("DeleteMarkerCreated"), emptyETag
 		return s.notify(ctx, tx, b, told, nil)
 	}
 	if b.versioning != "" {

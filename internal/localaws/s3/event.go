@@ -160,8 +160,11 @@ func (s *Service) send(tx *db.Tx, d Destination, bucketName, body string, ready 
 }
 
 func (s *Service) principalID(req *request) string {
-	if req.principal == "" {
+	switch req.principal {
+	case "":
 		return "Anonymous"
+	case lifecyclePrincipal:
+		return req.principal
 	}
 	return "AWS:" + s.opts.Account
 }

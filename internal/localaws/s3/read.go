@@ -91,6 +91,9 @@ func (s store) HeadObject(ctx context.Context, in *awss3.HeadObjectInput) (*awss
 		return nil, err
 	}
 	v.tell(requestOf(ctx))
+	if deref(in.VersionId) == "" {
+		s.tellExpiration(ctx, *in.Bucket, v.key, v.size, v.tags, v.modified)
+	}
 	return v.head(), nil
 }
 
@@ -136,6 +139,9 @@ func (s store) GetObject(ctx context.Context, in *awss3.GetObjectInput) (*awss3.
 			return nil, fmt.Errorf("open the bytes of %q in bucket %s: %w", *in.Key, *in.Bucket, err)
 		}
 		v.tell(requestOf(ctx))
+		if deref(in.VersionId) == "" {
+			s.tellExpiration(ctx, *in.Bucket, v.key, v.size, v.tags, v.modified)
+		}
 		h := v.head()
 		return &awss3.GetObjectOutput{
 			Body:         body,

@@ -82,6 +82,7 @@ type Service struct {
 	owner     string // canonical id of the account
 	principal string // what events call it
 	settingsCache
+	expirer expirer
 }
 
 // New opens the service on a store opened with Schema. It removes blob files that no
@@ -126,12 +127,15 @@ func New(d *db.DB, opts Options) (*Service, error) {
 	}
 	s.app = s.routes()
 	s.serve = s.app.Handler()
+	s.startExpiring()
 	return s, nil
 }
 
 // Close releases what the service holds. Requests must have ended; the store is
 // closed by its owner.
 func (s *Service) Close() error {
+	s.expirer.stop()
+	<-s.expirer.done
 	return s.app.Shutdown()
 }
 

@@ -127,6 +127,7 @@ CREATE TABLE IF NOT EXISTS s3_configs (
 	doc    BLOB NOT NULL,
 	PRIMARY KEY (bucket, kind, id)
 ) STRICT, WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS s3_configs_lifecycle ON s3_configs (bucket) WHERE kind = 'lifecycle';
 `
 
 // replaces notes of an upload whether there was an object of its key when it began: a

@@ -126,6 +126,7 @@ func (s *Service) commit(ctx context.Context, w write) (*record, error) {
 	}
 	s.blobs.remove(freed...)
 	r.tell(requestOf(ctx))
+	s.tellExpiration(ctx, w.bucket, w.key, w.content.size, w.tags, r.modified)
 	return r, nil
 }
 
