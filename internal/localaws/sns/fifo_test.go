@@ -204,3 +204,40 @@ func TestWhoMaySubscribeToWhichKindOfTopic(t *testing.T) {
 	}
 	e.subscribe(fifo, "sqs", queue, nil) // a standard queue of a FIFO topic
 }
+
+func TestAFIFOQueueGetsAFIFOTopicsMessagesInOrder(t *testing.T) {
+	e := start(t, t.TempDir())
+	name := "t.fifo"
+	out, err := e.api.CreateTopic(t.Context(), &awssns.CreateTopicInput{Name: &name, Attributes: map[string]string{"FifoTopic": "true", "ContentBasedDeduplication": "true"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	topic := *out.TopicArn
+	queue, arn := e.queue("q.fifo", topic)
+	dead, deadARN := e.queue("dead.fifo", topic)
+	e.subscribe(topic, "sqs", arn, nil)
+	e.subscribe(topic, "sqs", arn[:len(arn)-len("q.fifo")]+"missing.fifo", map[string]string{"RedrivePolicy": `{"deadLetterTargetArn":"` + deadARN + `"}`})
+	for _, m := range []string{"1", "2", "2", "3"} {
+		if _, err := e.api.Publish(t.Context(), &awssns.PublishInput{TopicArn: &topic, Message: &m, MessageGroupId: ptr("g")}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, url := range []string{queue, dead} {
+		got := e.receive(url)
+		text, last := "", ""
+		for _, m := range got {
+			var envelope map[string]string
+			if err := json.Unmarshal([]byte(*m.Body), &envelope); err != nil {
+				t.Fatal(err)
+			}
+			text += envelope["Message"]
+			if envelope["SequenceNumber"] <= last || m.Attributes["MessageGroupId"] != "g" || len(m.Attributes["MessageDeduplicationId"]) != 64 {
+				t.Errorf("after number %q: %v, %v", last, envelope, m.Attributes)
+			}
+			last = envelope["SequenceNumber"]
+		}
+		if text != "123" {
+			t.Errorf("%s got %q", url, text)
+		}
+	}
+}

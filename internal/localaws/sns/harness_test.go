@@ -59,7 +59,7 @@ func (q queues) AllowsTx(_ *db.Tx, queueARN, service, sourceARN, sourceAccount s
 }
 
 func (q queues) EnqueueTx(tx *db.Tx, arn string, m QueueMessage) error {
-	return q.Service.EnqueueTx(tx, arn, sqs.Outbound{Body: m.Body, Attributes: m.Attributes})
+	return q.Service.EnqueueTx(tx, arn, sqs.Outbound{Body: m.Body, Attributes: m.Attributes, GroupID: m.GroupID, DedupID: m.DedupID})
 }
 
 // start opens an endpoint on the store in dir, not delivering yet; adjust may change
@@ -156,6 +156,9 @@ func (e *endpoint) queue(name, topicARN string) (url, arn string) {
 	if topicARN != "" {
 		attrs["Policy"] = `{"Statement":{"Effect":"Allow","Principal":{"Service":"sns.amazonaws.com"},"Action":"sqs:SendMessage","Resource":"` + arn + `","Condition":{"ArnEquals":{"aws:SourceArn":"` + topicARN + `"}}}}`
 	}
+	if isFIFO(name) {
+		attrs["FifoQueue"] = "true"
+	}
 	out, err := e.sqs.CreateQueue(e.t.Context(), &awssqs.CreateQueueInput{QueueName: &name, Attributes: attrs})
 	if err != nil {
 		e.t.Fatal(err)
@@ -186,7 +189,7 @@ func (e *endpoint) receive(url string) []sqstypes.Message {
 	e.t.Helper()
 	var list []sqstypes.Message
 	for {
-		out, err := e.sqs.ReceiveMessage(e.t.Context(), &awssqs.ReceiveMessageInput{QueueUrl: &url, MaxNumberOfMessages: 10, MessageAttributeNames: []string{"All"}})
+		out, err := e.sqs.ReceiveMessage(e.t.Context(), &awssqs.ReceiveMessageInput{QueueUrl: &url, MaxNumberOfMessages: 10, MessageAttributeNames: []string{"All"}, MessageSystemAttributeNames: []sqstypes.MessageSystemAttributeName{"All"}})
 		if err != nil {
 			e.t.Fatal(err)
 		}
