@@ -10,11 +10,15 @@ import (
 )
 
 // encryption is the server-side encryption that an object says it has, where that is
-// not AES256, which is what S3 does unasked. The bytes lie on the disk as they are.
+// not AES256, which is what S3 does unasked. The bytes lie on the disk as they are,
+// unless the client provides the key.
 type encryption struct {
 	Algorithm types.ServerSideEncryption `json:"algorithm"`
 	Key       string                     `json:"key,omitempty"` // ARN
 	BucketKey bool                       `json:"bucketKey,omitempty"`
+	// Customer is there where the client provides the key; then the others are empty, and
+	// the bytes are encrypted.
+	Customer *customerSeal `json:"customer,omitempty"`
 }
 
 // attributes are the properties of a new object that the controllers do not pass on.
@@ -36,15 +40,22 @@ func (s *Service) attributes(ctx context.Context, bucketName string) (attributes
 	default:
 		a.class = class
 	}
+	if key := requestOf(ctx).customer; key != nil {
+		a.encryption = &encryption{Customer: key.seal()}
+		return a, nil
+	}
 	const name = "X-Amz-Server-Side-Encryption"
 	sse := types.ServerSideEncryption(h.Get(name))
 	key, bucketKey := h.Get(name+"-Aws-Kms-Key-Id"), strings.EqualFold(h.Get(name+"-Bucket-Key-Enabled"), "true")
+	st, err := s.settings(ctx, bucketName)
+	if err != nil {
+		return a, err
+	}
 	if sse == "" && key == "" {
-		st, err := s.settings(ctx, bucketName)
-		if err != nil {
-			return a, err
-		}
-		sse, key, bucketKey = types.ServerSideEncryption(st.encryption.algorithm), st.encryption.key, st.encryption.bucketKey
+		sse, key = types.ServerSideEncryption(st.encryption.algorithm), st.encryption.key
+	}
+	if h.Get(name+"-Bucket-Key-Enabled") == "" {
+		bucketKey = st.encryption.bucketKey
 	}
 	switch sse {
 	case "", types.ServerSideEncryptionAes256:
@@ -80,6 +91,13 @@ func (s *Service) kmsKey(id string) string {
 func (r *record) tell(req *request) {
 	const name = "x-amz-server-side-encryption"
 	e := r.meta.Encryption
+	if r.meta.sealed() != nil {
+		if req.customer != nil {
+			req.tell(name+"-customer-algorithm", "AES256")
+			req.tell(name+"-customer-key-MD5", req.customer.md5)
+		}
+		return
+	}
 	if e == nil {
 		req.tell(name, string(types.ServerSideEncryptionAes256))
 		return
@@ -94,3 +112,12 @@ func (r *record) tell(req *request) {
 // createdVersion is the version that the answer to an upload names: none while
 // versioning is suspended.
 func (r *record) createdVersion() string { return r.version }
+
+// tellExpiry adds when a lifecycle rule removes the current object, if one does.
+func (s *Service) tellExpiry(ctx context.Context, bucketName string, r *record) {
+	st, err := s.settings(ctx, bucketName)
+	if err != nil || len(st.lifecycle) == 0 {
+		return // the bucket went meanwhile: there is nothing to tell
+	}
+	requestOf(ctx).tell("x-amz-expiration", expiration(st.lifecycle, r.key, r.size, r.tags, r.modified))
+}

@@ -32,7 +32,10 @@ func parseCopySource(header string) (copySource, error) {
 		return copySource{}, s3err.GetInvalidArgumentErr(s3err.InvalidArgCopySourceEncoding, header)
 	}
 	b, key, ok := strings.Cut(strings.TrimPrefix(path, "/"), "/")
-	if !ok || b == "" {
+	if !ok {
+		return copySource{}, invalidArgument("x-amz-copy-source", "x-amz-copy-source", "Invalid copy source object key")
+	}
+	if b == "" {
 		return copySource{}, s3err.GetInvalidArgumentErr(s3err.InvalidArgCopySourceBucket, header)
 	}
 	if checkKey(key) != nil {
@@ -52,8 +55,15 @@ func (s *Service) sourceRecord(ctx context.Context, src copySource, must readCon
 		return nil, err
 	}
 	must.prefix = "x-amz-copy-source-"
-	return r, must.check(r)
+	if err := must.check(r); err != nil {
+		return nil, err
+	}
+	return r, r.checkKey(requestOf(ctx).sourceCustomer, true)
 }
+
+// copiedVersion is the version that the answer to a copy names as its source: never
+// "null".
+func (r *record) copiedVersion() string { return r.version }
 
 // CopyObject copies an object, also onto itself.
 func (s store) CopyObject(ctx context.Context, in s3response.CopyObjectInput) (s3response.CopyObjectOutput, error) {
@@ -73,7 +83,7 @@ func (s store) CopyObject(ctx context.Context, in s3response.CopyObjectInput) (s
 			return out, err
 		}
 		sum := r.checksum
-		out.VersionId, out.CopySourceVersionId = fill(r.versionID()), fill(src.versionID())
+		out.VersionId, out.CopySourceVersionId = fill(r.versionID()), fill(src.copiedVersion())
 		out.CopyObjectResult = &s3response.CopyObjectResult{
 			ETag: fill(r.quoted()), LastModified: &r.modified, ChecksumType: sum.Type,
 			ChecksumCRC32: sum.of(types.ChecksumAlgorithmCrc32), ChecksumCRC32C: sum.of(types.ChecksumAlgorithmCrc32c),
@@ -111,15 +121,21 @@ func (s store) copyOnce(ctx context.Context, in s3response.CopyObjectInput) (cop
 		content: src.content(), etag: src.etag, checksum: src.checksum, meta: src.meta, tags: src.tags,
 		ifMatch: fill(req.ifMatch), ifNoneMatch: fill(req.ifNoneMatch),
 	}
+	sealed := src.meta.sealed() != nil || req.customer != nil
+	st, err := s.settings(ctx, *in.Bucket)
+	if err != nil {
+		return nil, nil, err
+	}
+	encrypts := st.encryption.algorithm != ""
 	self := req.source.bucket == *in.Bucket && req.source.key == *in.Key && src.current
 	replace := in.MetadataDirective == types.MetadataDirectiveReplace
-	if self && !replace && in.TaggingDirective != types.TaggingDirectiveReplace && deref(in.WebsiteRedirectLocation) == "" && req.header.Get("X-Amz-Storage-Class") == "" && req.header.Get("X-Amz-Server-Side-Encryption") == "" {
+	if self && !replace && in.TaggingDirective != types.TaggingDirectiveReplace && deref(in.WebsiteRedirectLocation) == "" && req.header.Get("X-Amz-Storage-Class") == "" && req.header.Get("X-Amz-Server-Side-Encryption") == "" && !sealed && !encrypts {
 		return nil, nil, s3err.GetAPIError(s3err.ErrInvalidCopyDest)
 	}
 	if replace {
 		w.meta = meta{
 			ContentType: deref(in.ContentType), ContentEncoding: contentEncoding(in.ContentEncoding), ContentDisposition: deref(in.ContentDisposition),
-			ContentLanguage: deref(in.ContentLanguage), CacheControl: deref(in.CacheControl), Expires: deref(in.Expires), User: in.Metadata,
+			ContentLanguage: deref(in.ContentLanguage), CacheControl: deref(in.CacheControl), Expires: deref(in.Expires), User: decodeMetadata(in.Metadata),
 		}
 	}
 	w.meta.Encryption = attrs.encryption                // a copy is encrypted as it asks for, not as the source
@@ -131,7 +147,7 @@ func (s store) copyOnce(ctx context.Context, in s3response.CopyObjectInput) (cop
 		}
 	}
 	// A copy is one piece: parts' ETags and checksums do not survive it.
-	whole := len(src.parts) == 0 && (in.ChecksumAlgorithm == "" || in.ChecksumAlgorithm == src.checksum.Algorithm)
+	whole := !sealed && len(src.parts) == 0 && (in.ChecksumAlgorithm == "" || in.ChecksumAlgorithm == src.checksum.Algorithm)
 	switch {
 	case whole && self && !src.versioned:
 		w.keepBody = true
@@ -142,7 +158,7 @@ func (s store) copyOnce(ctx context.Context, in s3response.CopyObjectInput) (cop
 			}
 		}
 	case !whole:
-		if err := s.rehash(ctx, &w, in.ChecksumAlgorithm); err != nil {
+		if err := s.rehash(ctx, src, &w, in.ChecksumAlgorithm); err != nil {
 			return nil, nil, err
 		}
 	}
@@ -152,20 +168,24 @@ func (s store) copyOnce(ctx context.Context, in s3response.CopyObjectInput) (cop
 
 // rehash makes w's content a copy of its own, with the ETag and the checksum of an
 // object that was put in one piece.
-func (s *Service) rehash(ctx context.Context, w *write, algorithm types.ChecksumAlgorithm) error {
+func (s *Service) rehash(ctx context.Context, src *record, w *write, algorithm types.ChecksumAlgorithm) error {
 	if algorithm == "" {
 		algorithm = w.checksum.Algorithm
 	}
-	body, err := s.open(w.content, 0, w.content.size)
+	req := requestOf(ctx)
+	body, err := s.openRecord(src, req.sourceCustomer, 0, src.size)
 	if err != nil {
 		return err
 	}
 	defer body.Close()
-	got, err := s.receive(requestOf(ctx).ctx, upload{body: body, size: w.content.size, algorithm: algorithm})
+	got, err := s.receive(requestOf(ctx).ctx, upload{body: body, size: src.size, algorithm: algorithm, key: req.customer})
 	if err != nil {
 		return err
 	}
 	w.content, w.etag = got.content, got.etag()
+	if seal := w.meta.sealed(); seal != nil {
+		seal.Nonce = got.nonce
+	}
 	w.checksum = checksum{Algorithm: got.algorithm, Type: types.ChecksumTypeFullObject, Value: got.sum}
 	return nil
 }
@@ -188,12 +208,16 @@ func (s store) UploadPartCopy(ctx context.Context, in *awss3.UploadPartCopyInput
 	if err != nil {
 		return out, err
 	}
-	body, err := s.open(src.content(), offset, length)
+	req := requestOf(ctx)
+	if err := up.checkPartKey(req.customer); err != nil {
+		return out, err
+	}
+	body, err := s.openRecord(src, req.sourceCustomer, offset, length)
 	if err != nil {
 		return out, err
 	}
 	defer body.Close()
-	got, err := s.receive(requestOf(ctx).ctx, upload{body: io.LimitReader(body, length), size: length, algorithm: up.algorithm, crc64: true})
+	got, err := s.receive(requestOf(ctx).ctx, upload{body: io.LimitReader(body, length), size: length, algorithm: up.algorithm, crc64: true, key: req.customer})
 	if err != nil {
 		return out, err
 	}
@@ -201,7 +225,7 @@ func (s store) UploadPartCopy(ctx context.Context, in *awss3.UploadPartCopyInput
 	if err != nil {
 		return out, err
 	}
-	out.ETag, out.LastModified, out.CopySourceVersionId = fill(`"`+p.etag+`"`), p.modified, src.versionID()
+	out.ETag, out.LastModified, out.CopySourceVersionId = fill(`"`+p.etag+`"`), p.modified, src.copiedVersion()
 	(&record{meta: up.meta}).tell(requestOf(ctx))
 	if sum := p.checksum; up.algorithm != "" {
 		out.ChecksumCRC32, out.ChecksumCRC32C = sum.of(types.ChecksumAlgorithmCrc32), sum.of(types.ChecksumAlgorithmCrc32c)

@@ -57,6 +57,8 @@ var wording = map[string]string{
 	"This request does not support content.":                                                                                         "This request does not support content",
 	"We encountered an internal error, please try again.":                                                                            "We encountered an internal error. Please try again.",
 	"Your proposed upload exceeds the maximum allowed object size.":                                                                  "Your proposed upload exceeds the maximum allowed size",
+	"x-amz-object-lock-retain-until-date and x-amz-object-lock-mode must both be supplied.":                                          "x-amz-object-lock-retain-until-date and x-amz-object-lock-mode must both be supplied",
+	"Part number must be an integer between 1 and 10000, inclusive.":                                                                 "Part number must be an integer between 1 and 10000, inclusive",
 	"Your key is too long.":                       "Your key is too long",
 	"Your request was missing a required header.": "Your request was missing a required header",
 }

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"encoding/json"
 	"errors"
+	"strings"
 	"time"
 
 	awss3 "github.com/aws/aws-sdk-go-v2/service/s3"
@@ -40,6 +41,7 @@ type storedPart struct {
 	crc64    string
 	blob     string
 	inlineID int64
+	nonce    []byte // where the client provides the key
 }
 
 const uploadQuery = `SELECT u.id, u.initiated, u.algorithm, u.kind, u.meta, coalesce(u.tags, ''), coalesce(u.class, ''), coalesce(u.lock, ''), u.replaces, b.id
@@ -95,7 +97,7 @@ func (s store) CreateMultipartUpload(ctx context.Context, in s3response.CreateMu
 	m := meta{
 		ContentType: deref(in.ContentType), ContentEncoding: contentEncoding(in.ContentEncoding), ContentDisposition: deref(in.ContentDisposition),
 		ContentLanguage: deref(in.ContentLanguage), CacheControl: deref(in.CacheControl), Expires: deref(in.Expires),
-		Redirect: deref(in.WebsiteRedirectLocation), User: in.Metadata, Encryption: attrs.encryption, ACL: attrs.acl,
+		Redirect: deref(in.WebsiteRedirectLocation), User: decodeMetadata(in.Metadata), Encryption: attrs.encryption, ACL: attrs.acl,
 	}
 	doc, err := json.Marshal(m)
 	if err != nil {
@@ -124,7 +126,11 @@ func (s store) UploadPart(ctx context.Context, in *awss3.UploadPartInput) (*awss
 	if err != nil {
 		return nil, err
 	}
-	u := upload{body: in.Body, size: deref(in.ContentLength), algorithm: in.ChecksumAlgorithm, crc64: true}
+	key := requestOf(ctx).customer
+	if err := up.checkPartKey(key); err != nil {
+		return nil, err
+	}
+	u := upload{body: in.Body, size: deref(in.ContentLength), algorithm: in.ChecksumAlgorithm, crc64: true, key: key}
 	u.pick(map[types.ChecksumAlgorithm]*string{
 		types.ChecksumAlgorithmCrc32: in.ChecksumCRC32, types.ChecksumAlgorithmCrc32c: in.ChecksumCRC32C, types.ChecksumAlgorithmCrc64nvme: in.ChecksumCRC64NVME,
 		types.ChecksumAlgorithmSha1: in.ChecksumSHA1, types.ChecksumAlgorithmSha256: in.ChecksumSHA256, types.ChecksumAlgorithmSha512: in.ChecksumSHA512,
@@ -136,7 +142,7 @@ func (s store) UploadPart(ctx context.Context, in *awss3.UploadPartInput) (*awss
 	case u.algorithm == "":
 		u.algorithm = up.algorithm
 	case up.algorithm != "" && u.algorithm != up.algorithm:
-		return nil, s3err.GetChecksumTypeMismatchErr(up.algorithm, u.algorithm)
+		return nil, invalidRequest("Checksum Type mismatch occurred, expected checksum Type: " + strings.ToLower(string(up.algorithm)) + ", actual checksum Type: " + strings.ToLower(string(u.algorithm)))
 	}
 	got, err := s.receive(requestOf(ctx).ctx, u)
 	if err != nil {
@@ -185,8 +191,8 @@ func (s *Service) commitPart(ctx context.Context, up *pending, number int32, got
 		if err != nil {
 			return err
 		}
-		_, err = tx.Exec(`INSERT OR REPLACE INTO s3_parts (upload, number, size, etag, modified, checksum, crc64, blob, inline) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-			up.id, number, p.size, p.etag, now, p.checksum.String(), p.crc64, blob, inline)
+		_, err = tx.Exec(`INSERT OR REPLACE INTO s3_parts (upload, number, size, etag, modified, checksum, crc64, blob, inline, nonce) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+			up.id, number, p.size, p.etag, now, p.checksum.String(), p.crc64, blob, inline, got.nonce)
 		return err
 	})
 	if err != nil {
@@ -199,7 +205,7 @@ func (s *Service) commitPart(ctx context.Context, up *pending, number int32, got
 
 // storedParts reads an upload's parts after a number, by number.
 func (s *Service) storedParts(ctx context.Context, id string, after, limit int) ([]storedPart, error) {
-	rows, err := s.db.Read().QueryContext(requestOf(ctx).ctx, `SELECT number, size, etag, modified, checksum, crc64, coalesce(blob, ''), coalesce(inline, 0)
+	rows, err := s.db.Read().QueryContext(requestOf(ctx).ctx, `SELECT number, size, etag, modified, checksum, crc64, coalesce(blob, ''), coalesce(inline, 0), nonce
 		FROM s3_parts WHERE upload = ? AND number > ? ORDER BY number LIMIT ?`, id, after, limit)
 	if err != nil {
 		return nil, err
@@ -210,7 +216,7 @@ func (s *Service) storedParts(ctx context.Context, id string, after, limit int) 
 		var p storedPart
 		var modified int64
 		var sum string
-		if err := rows.Scan(&p.number, &p.size, &p.etag, &modified, &sum, &p.crc64, &p.blob, &p.inlineID); err != nil {
+		if err := rows.Scan(&p.number, &p.size, &p.etag, &modified, &sum, &p.crc64, &p.blob, &p.inlineID, &p.nonce); err != nil {
 			return nil, err
 		}
 		p.modified, p.checksum = fromMillis(modified), parseChecksum(sum)

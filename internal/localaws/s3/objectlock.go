@@ -367,6 +367,9 @@ func (t *table) setLock(c fiber.Ctx, change func(*objectLock) error) (*controlle
 		if err != nil {
 			return err
 		}
+		if len(c.BodyRaw()) == 0 {
+			return malformedXML()
+		}
 		if b.lock == "" {
 			return s3err.GetAPIError(s3err.ErrMissingObjectLockConfiguration)
 		}

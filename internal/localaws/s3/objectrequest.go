@@ -21,6 +21,8 @@ type objectRequest struct {
 	// answer is the document to answer with, in place of the controllers' own.
 	answer any
 	told   []header
+	// customer is the key that the client provides, sourceCustomer that of a copy's source.
+	customer, sourceCustomer *customerKey
 }
 
 type header struct{ name, value string }

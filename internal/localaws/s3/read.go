@@ -37,6 +37,12 @@ func (s *Service) look(ctx context.Context, in *awss3.HeadObjectInput) (*view, e
 	if err != nil {
 		return nil, err
 	}
+	if err := r.checkKey(requestOf(ctx).customer, false); err != nil {
+		return nil, err
+	}
+	if deref(in.VersionId) == "" {
+		s.tellExpiry(ctx, *in.Bucket, r)
+	}
 	v := &view{record: r, length: r.size}
 	if in.PartNumber != nil {
 		if err := v.selectPart(*in.PartNumber); err != nil {
@@ -108,7 +114,7 @@ func (v *view) head() *awss3.HeadObjectOutput {
 		ETag: fill(v.quoted()), LastModified: &v.modified, PartsCount: v.parts, TagCount: v.tagCount(),
 		ContentType: fill(m.ContentType), ContentEncoding: fill(m.ContentEncoding), ContentDisposition: fill(m.ContentDisposition),
 		ContentLanguage: fill(m.ContentLanguage), CacheControl: fill(m.CacheControl), ExpiresString: fill(m.Expires),
-		WebsiteRedirectLocation: fill(m.Redirect), Metadata: m.User,
+		WebsiteRedirectLocation: fill(m.Redirect), Metadata: encodeMetadata(m.User),
 		VersionId: fill(v.versionID()), StorageClass: v.class,
 		ObjectLockMode: v.lock.Mode, ObjectLockRetainUntilDate: v.lock.until(), ObjectLockLegalHoldStatus: v.lock.Hold,
 		ChecksumType:  sum.Type,
@@ -131,7 +137,7 @@ func (s store) GetObject(ctx context.Context, in *awss3.GetObjectInput) (*awss3.
 		if err != nil {
 			return nil, err
 		}
-		body, err := s.open(v.content(), v.offset, v.length)
+		body, err := s.openRecord(v.record, requestOf(ctx).customer, v.offset, v.length)
 		if errors.Is(err, fs.ErrNotExist) && attempt < openAttempts {
 			continue // replaced since; the row now names another file
 		}

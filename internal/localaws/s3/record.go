@@ -39,6 +39,7 @@ type part struct {
 	Number   int32    `json:"n"`
 	Size     int64    `json:"size"`
 	Checksum checksum `json:"sum,omitzero"`
+	Nonce    []byte   `json:"nonce,omitempty"` // where the client provides the key
 }
 
 // record is an object's row.

@@ -152,7 +152,7 @@ type way struct {
 // op wraps a controller in the checks that every operation has, in the order in which
 // S3 applies them.
 func (t *table) op(w way, do controllers.Controller) fiber.Handler {
-	checks := []fiber.Handler{t.crossOrigin, unsupportedHeaders}
+	checks := []fiber.Handler{t.crossOrigin, takeCustomerKeys}
 	if !w.upload {
 		checks = append(checks, boundBody)
 	}
@@ -222,15 +222,6 @@ func boundBody(c fiber.Ctx) error {
 	}
 	if body := c.Request().BodyStream(); body != nil && n < 0 {
 		c.Request().SetBodyStream(io.LimitReader(body, maxDocument), -1)
-	}
-	return nil
-}
-
-// unsupportedHeaders refuses what would be promised and not kept: keys of the
-// caller's own. Encryption with S3's keys is a matter of the disk here.
-func unsupportedHeaders(c fiber.Ctx) error {
-	if c.Get("X-Amz-Server-Side-Encryption-Customer-Algorithm") != "" || c.Get("X-Amz-Copy-Source-Server-Side-Encryption-Customer-Algorithm") != "" {
-		return notImplemented("Server-side encryption with customer-provided keys is not implemented.")
 	}
 	return nil
 }
@@ -354,7 +345,7 @@ func (t *table) operations() {
 		op{method: put, header: source, run: t.op(way{action: metrics.ActionCopyObject, public: auth.PutObjectAction, permission: write, before: copying}, k.CopyObject)},
 		op{method: put, run: t.op(way{action: metrics.ActionPutObject, public: auth.PutObjectAction, permission: write, upload: true, before: []fiber.Handler{t.takeUpload}}, k.PutObject)},
 		op{method: post, query: []string{"uploads"}, run: t.op(way{action: metrics.ActionCreateMultipartUpload, public: auth.PutObjectAction, permission: write, before: []fiber.Handler{t.takeUpload}}, k.CreateMultipartUpload)},
-		op{method: post, query: []string{"uploadId"}, run: t.op(way{action: metrics.ActionCompleteMultipartUpload, public: auth.PutObjectAction, permission: write}, k.CompleteMultipartUpload)},
+		op{method: post, query: []string{"uploadId"}, run: t.op(way{action: metrics.ActionCompleteMultipartUpload, public: auth.PutObjectAction, permission: write, before: []fiber.Handler{t.takeParts}}, k.CompleteMultipartUpload)},
 		op{method: del, query: []string{"uploadId"}, run: t.op(way{action: metrics.ActionAbortMultipartUpload, public: auth.AbortMultipartUploadAction, permission: write}, k.AbortMultipartUpload)},
 		op{method: del, run: t.op(way{action: metrics.ActionDeleteObject, public: auth.DeleteObjectAction, permission: write}, k.DeleteObject)},
 	)

@@ -8,7 +8,7 @@ import "github.com/tintype/tintype/internal/localaws/db"
 //
 // The bytes of an object or part are in s3_inline (column inline), in the blob file
 // named by column blob, or, where both are NULL, none.
-var Schema = db.Schema{Name: "s3", Steps: []string{baseTables, versions, bucketConfigs, replaces}}
+var Schema = db.Schema{Name: "s3", Steps: []string{baseTables, versions, bucketConfigs, replaces, nonces}}
 
 const baseTables = `
 CREATE TABLE IF NOT EXISTS s3_buckets (
@@ -133,3 +133,6 @@ CREATE INDEX IF NOT EXISTS s3_configs_lifecycle ON s3_configs (bucket) WHERE kin
 // replaces notes of an upload whether there was an object of its key when it began: a
 // condition at its end may be about what happened since.
 const replaces = `ALTER TABLE s3_uploads ADD COLUMN replaces INTEGER NOT NULL DEFAULT 0;`
+
+// nonces are of parts that are encrypted with a key that the client provides.
+const nonces = `ALTER TABLE s3_parts ADD COLUMN nonce BLOB;`

@@ -3,7 +3,9 @@ package s3
 import (
 	"bytes"
 	"context"
+	"crypto/cipher"
 	"crypto/md5"
+	"crypto/rand"
 	"encoding/base64"
 	"encoding/hex"
 	"errors"
@@ -44,6 +46,9 @@ type upload struct {
 	// either may be empty.
 	algorithm types.ChecksumAlgorithm
 	announced string
+	// key encrypts what is stored; nil: nothing does. The ETag is then of the encrypted
+	// bytes, as S3's is not of the client's either.
+	key *customerKey
 	// crc64 asks for a CRC64NVME besides, for parts whose checksums are combined.
 	crc64 bool
 }
@@ -56,6 +61,7 @@ type received struct {
 	algorithm types.ChecksumAlgorithm
 	sum       string
 	crc64     string
+	nonce     []byte // where the bytes are encrypted
 }
 
 func (r received) etag() string { return hex.EncodeToString(r.md5) }
@@ -68,7 +74,10 @@ func (s *Service) receive(ctx context.Context, u upload) (received, error) {
 	}
 	src := &source{ctx: ctx, r: u.body}
 	digest := md5.New()
-	r := io.TeeReader(src, digest)
+	r := io.Reader(src)
+	if u.key == nil {
+		r = io.TeeReader(src, digest)
+	}
 
 	var sum interface{ Sum() string }
 	trailer, ok := u.body.(middlewares.ChecksumReader)
@@ -91,6 +100,16 @@ func (s *Service) receive(ctx context.Context, u upload) (received, error) {
 		r = crc
 	}
 
+	var nonce []byte
+	if u.key != nil {
+		nonce = make([]byte, 16)
+		rand.Read(nonce) // never fails, see its documentation
+		stream, err := u.key.stream(nonce, 0)
+		if err != nil {
+			return received{}, err
+		}
+		r = io.TeeReader(&cipher.StreamReader{S: stream, R: r}, digest)
+	}
 	c, err := s.spool(r)
 	if src.err != nil && !errors.Is(src.err, io.EOF) {
 		s.blobs.remove(c.blob)
@@ -103,7 +122,7 @@ func (s *Service) receive(ctx context.Context, u upload) (received, error) {
 		s.blobs.remove(c.blob)
 		return received{}, s3err.GetAPIError(s3err.ErrIncompleteBody)
 	}
-	out := received{content: c, md5: digest.Sum(nil), algorithm: u.algorithm}
+	out := received{content: c, md5: digest.Sum(nil), algorithm: u.algorithm, nonce: nonce}
 	if sum != nil {
 		out.sum = sum.Sum()
 	} else {

@@ -57,7 +57,7 @@ func (s *Service) commit(ctx context.Context, w write) (*record, error) {
 	events := s.prepare(ctx, w.bucket, told)
 	defer events.release()
 	var freed []string
-	r := &record{key: w.key, size: w.content.size, etag: w.etag, modified: fromMillis(now.UnixMilli()), checksum: w.checksum, meta: w.meta}
+	r := &record{key: w.key, size: w.content.size, etag: w.etag, modified: fromMillis(now.UnixMilli()), checksum: w.checksum, meta: w.meta, tags: w.tags}
 	err := s.update(ctx, func(tx *db.Tx) error {
 		freed = nil
 		b, err := bucketTx(tx, w.bucket)
@@ -179,7 +179,7 @@ func (s store) PutObject(ctx context.Context, in s3response.PutObjectInput) (s3r
 	if err != nil {
 		return out, err
 	}
-	u := upload{body: in.Body, size: deref(in.ContentLength), algorithm: in.ChecksumAlgorithm}
+	u := upload{body: in.Body, size: deref(in.ContentLength), algorithm: in.ChecksumAlgorithm, key: requestOf(ctx).customer}
 	req := requestOf(ctx)
 	if req.created == eventPost {
 		u.size = -1 // the form's last boundary proves the body whole
@@ -194,6 +194,9 @@ func (s store) PutObject(ctx context.Context, in s3response.PutObjectInput) (s3r
 	if err != nil {
 		return out, err
 	}
+	if seal := attrs.encryption.seal(); seal != nil {
+		seal.Nonce = got.nonce
+	}
 	sum := checksum{Algorithm: got.algorithm, Type: types.ChecksumTypeFullObject, Value: got.sum}
 	r, err := s.commit(ctx, write{
 		bucket: *in.Bucket, key: *in.Key, content: got.content, etag: got.etag(), checksum: sum, tags: tags, event: req.created,
@@ -201,7 +204,7 @@ func (s store) PutObject(ctx context.Context, in s3response.PutObjectInput) (s3r
 		meta: meta{
 			ContentType: deref(in.ContentType), ContentEncoding: contentEncoding(in.ContentEncoding), ContentDisposition: deref(in.ContentDisposition),
 			ContentLanguage: deref(in.ContentLanguage), CacheControl: deref(in.CacheControl), Expires: deref(in.Expires),
-			Redirect: deref(in.WebsiteRedirectLocation), User: in.Metadata, Encryption: attrs.encryption, ACL: attrs.acl,
+			Redirect: deref(in.WebsiteRedirectLocation), User: decodeMetadata(in.Metadata), Encryption: attrs.encryption, ACL: attrs.acl,
 		},
 	})
 	if err != nil {
