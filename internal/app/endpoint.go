@@ -39,7 +39,7 @@ func openEndpoint(cfg config.Config, log *slog.Logger) (*localaws.Server, error)
 		log.Warn("the endpoint is open to other machines with a secret that everybody knows: set --secret-key", "address", cfg.Endpoint.Addr)
 	}
 	srv, err := localaws.Open(localaws.Options{
-		Data: cfg.Endpoint.Data, API: api, Console: console, Region: cfg.Endpoint.Region,
+		Data: cfg.Endpoint.Data, API: api, Console: console, Region: cfg.Endpoint.Region, BaseURL: cfg.Endpoint.BaseURL,
 		AccessKey: cfg.Endpoint.AccessKey, SecretKey: cfg.Endpoint.SecretKey,
 		SMTPAddr: cfg.Endpoint.SMTP, SMTPUser: cfg.Endpoint.SMTPUser, SMTPPassword: cfg.Endpoint.SMTPPassword, MailFrom: cfg.Endpoint.MailFrom, Logger: log.With("part", "endpoint"),
 	})

@@ -69,12 +69,15 @@ type AWS struct {
 type Endpoint struct {
 	Addr        string // host:port of S3, SNS and SQS
 	ConsoleAddr string // host:port of console and mail inbox
-	Data        string // directory that holds everything
-	Region      string
-	AccessKey   string
-	SecretKey   string // never logged
-	SMTP        string // host:port that mails are also sent to; empty: inbox only
-	SMTPUser    string // who sends there; empty: no authentication
+	// BaseURL is where others reach it, in links and certificates' addresses; empty:
+	// http:// and Addr.
+	BaseURL   string
+	Data      string // directory that holds everything
+	Region    string
+	AccessKey string
+	SecretKey string // never logged
+	SMTP      string // host:port that mails are also sent to; empty: inbox only
+	SMTPUser  string // who sends there; empty: no authentication
 	// SMTPPassword goes with SMTPUser; never logged.
 	SMTPPassword string
 	MailFrom     string // sender of those mails
@@ -167,6 +170,7 @@ func (c *Config) Bind(fs *pflag.FlagSet, groups ...Group) {
 		case GroupEndpoint:
 			fs.StringVar(&c.Endpoint.Addr, "endpoint-addr", c.Endpoint.Addr, "address of the embedded S3, SNS and SQS")
 			fs.StringVar(&c.Endpoint.ConsoleAddr, "console-addr", c.Endpoint.ConsoleAddr, "address of its console and mail inbox")
+			fs.StringVar(&c.Endpoint.BaseURL, "base-url", c.Endpoint.BaseURL, "URL at which others reach it, for links in mails and the certificate's address; without it http:// and --endpoint-addr")
 			fs.StringVar(&c.Endpoint.Data, "data", c.Endpoint.Data, "directory that it keeps everything in")
 			fs.StringVar(&c.Endpoint.Region, "region", c.Endpoint.Region, "region that it says it is")
 			fs.StringVar(&c.Endpoint.AccessKey, "access-key", c.Endpoint.AccessKey, "access key that it accepts")
@@ -228,7 +232,7 @@ func (c *Config) Validate() error {
 	if c.Names.UploadTopic == c.Names.CompletionTopic {
 		bad("--completion-topic: must differ from --upload-topic")
 	}
-	for flag, u := range pairs("endpoint-url", c.AWS.EndpointURL, "public-s3-url", c.AWS.PublicS3URL, "page-url", c.App.PageURL) {
+	for flag, u := range pairs("endpoint-url", c.AWS.EndpointURL, "public-s3-url", c.AWS.PublicS3URL, "page-url", c.App.PageURL, "base-url", c.Endpoint.BaseURL) {
 		if u != "" && !isHTTP(u) {
 			bad("--%s: %q is no http or https URL", flag, u)
 		}
