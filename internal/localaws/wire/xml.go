@@ -37,7 +37,9 @@ func (queryProtocol) failure(s *Service, e *Error, requestID string, _ http.Head
 	x.text("Type", e.fault())
 	x.text("Code", e.queryCode())
 	x.text("Message", e.Message)
-	x.b.WriteString("<Detail/>")
+	if s.Naming.Flattened {
+		x.b.WriteString("<Detail/>") // SQS has it, SNS has not
+	}
 	x.close("Error")
 	x.text("RequestId", requestID)
 	x.close("ErrorResponse")
