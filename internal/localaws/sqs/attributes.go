@@ -127,6 +127,9 @@ func checkAttributes(in map[string]string, fifo bool) (map[string]string, error)
 		if err := checkAttribute(name, v); err != nil {
 			return nil, err
 		}
+		if name == "RedrivePolicy" {
+			out[name] = plainRedrive(v)
+		}
 	}
 	if in["KmsMasterKeyId"] != "" && out["SqsManagedSseEnabled"] == "true" {
 		return nil, wire.Errorf("InvalidAttributeName", "You can use one type of server-side encryption (SSE) at one time. You can either enable KMS SSE or SQS SSE.")

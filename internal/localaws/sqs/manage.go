@@ -19,7 +19,7 @@ import (
 )
 
 func (s *Service) createQueue(ctx context.Context, r *wire.Request, in *sqs.CreateQueueInput) (*sqs.CreateQueueOutput, error) {
-	if in.QueueName == nil || *in.QueueName == "" {
+	if in.QueueName == nil {
 		return nil, missing("QueueName")
 	}
 	name := *in.QueueName
@@ -30,7 +30,10 @@ func (s *Service) createQueue(ctx context.Context, r *wire.Request, in *sqs.Crea
 	if err != nil {
 		return nil, err
 	}
-	if err := checkTags(in.Tags, 0); err != nil {
+	if len(in.Tags) > maxTags {
+		return nil, invalid("Too many tags added for queue %s.", name)
+	}
+	if err := checkTags(in.Tags); err != nil {
 		return nil, err
 	}
 	now := time.Now().Unix()
@@ -68,6 +71,9 @@ func (s *Service) createQueue(ctx context.Context, r *wire.Request, in *sqs.Crea
 // kind of queue is asked for.
 func checkQueueName(name, fifoQueue string) error {
 	base, suffixed := strings.CutSuffix(name, fifoSuffix)
+	if name == "" {
+		return invalid("Queue name cannot be empty")
+	}
 	asked := strings.EqualFold(fifoQueue, "true")
 	switch {
 	case asked && !(suffixed && isName(base, 80-len(fifoSuffix))):
@@ -327,15 +333,18 @@ func (s *Service) getQueueAttributes(ctx context.Context, _ *wire.Request, in *s
 		return nil, err
 	}
 	raw := q.cfg.Load().raw
-	out.Attributes = map[string]string{}
 	for name := range names {
 		v, ok := have[name]
 		if !ok {
 			v = attributeOr(raw, name)
 		}
-		if v != "" {
-			out.Attributes[name] = v
+		if v == "" {
+			continue
 		}
+		if out.Attributes == nil {
+			out.Attributes = map[string]string{} // absent where nothing of what was asked for is set
+		}
+		out.Attributes[name] = v
 	}
 	return out, nil
 }

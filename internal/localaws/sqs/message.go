@@ -68,6 +68,10 @@ func (m *submission) outgoing(q *queue, cfg *settings, sender string) (*outgoing
 	return out, out.fits(cfg)
 }
 
+// errTooLong is a message over the queue's limit, for which AWS has one text alone and
+// another in a batch.
+var errTooLong = errors.New("too long")
+
 const notForThisType = "The request include parameter that is not valid for this queue type."
 
 // errUnordered is what makes AWS refuse a whole batch to a FIFO queue.
@@ -150,7 +154,7 @@ func (o *outgoing) fill(body *string, attrs map[string]types.MessageAttributeVal
 
 func (o *outgoing) fits(cfg *settings) error {
 	if o.size > cfg.maxSize {
-		return invalid("One or more parameters are invalid. Reason: Message must be shorter than %d bytes.", cfg.maxSize)
+		return fmt.Errorf("%w: %w", errTooLong, invalid("One or more parameters are invalid. Reason: Message must be shorter than %d bytes.", cfg.maxSize))
 	}
 	return nil
 }
@@ -187,8 +191,8 @@ func checkMessageAttributes(attrs map[string]types.MessageAttributeValue) error 
 		return invalid("Number of message attributes [%d] exceeds the allowed maximum [%d].", len(attrs), maxMessageAttributes)
 	}
 	for name, v := range attrs {
-		if !isAttributeName(name) {
-			return invalid("The message attribute name %q is invalid. It can have 1 to %d letters, digits, underscores, hyphens and single periods inside, and must not begin with AWS. or Amazon.", shorten(name), maxAttributeName)
+		if err := checkAttributeName(name); err != nil {
+			return err
 		}
 		if err := checkMessageAttribute(name, v); err != nil {
 			return err
@@ -197,42 +201,61 @@ func checkMessageAttributes(attrs map[string]types.MessageAttributeValue) error 
 	return nil
 }
 
-func isAttributeName(name string) bool {
+func checkAttributeName(name string) error {
+	if len(name) > maxAttributeName {
+		return invalid("Message (user) attribute names must be shorter than %d Bytes", maxAttributeName)
+	}
+	for _, r := range name {
+		switch {
+		case r >= 'a' && r <= 'z', r >= 'A' && r <= 'Z', r >= '0' && r <= '9', r == '-', r == '_', r == '.':
+		case r >= 0xC0 && r <= 0x17F: // undocumented, but AWS takes them
+		default:
+			return invalid("The message attribute name '%s' is invalid. Attribute name can contain A-Z, a-z, 0-9, underscore (_), hyphen (-), and period (.) characters.", name)
+		}
+	}
 	lower := strings.ToLower(name)
 	if strings.HasPrefix(lower, "aws.") || strings.HasPrefix(lower, "amazon.") || strings.Contains(name, "..") ||
-		strings.HasPrefix(name, ".") || strings.HasSuffix(name, ".") {
-		return false
+		strings.HasPrefix(name, ".") || strings.HasSuffix(name, ".") || name == "" {
+		return invalid("You can't use message attribute names beginning with 'AWS.' or 'Amazon.'. These strings are reserved for internal use. Additionally, they cannot start or end with '.', and have no periods in succession: '%s'.", name)
 	}
-	return len(name) <= maxAttributeName && isName(strings.ReplaceAll(name, ".", "_"), maxAttributeName)
+	return nil
 }
 
 func checkMessageAttribute(name string, v types.MessageAttributeValue) error {
-	base, _, _ := strings.Cut(deref(v.DataType), ".")
-	if len(deref(v.DataType)) > maxAttributeName {
-		return invalid("The type of message attribute %q is longer than %d bytes.", name, maxAttributeName)
+	typ := deref(v.DataType)
+	base, _, _ := strings.Cut(typ, ".")
+	if typ == "" {
+		return invalid("The message attribute '%s' must contain non-empty message attribute type.", name)
+	}
+	if len(typ) > maxAttributeName {
+		return invalid("Message (user) attribute types must be shorter than %d Bytes", maxAttributeName)
 	}
 	if len(v.StringListValues) > 0 || len(v.BinaryListValues) > 0 {
-		return unsupported("Message attribute list values are not implemented by SQS.")
+		return unsupported("Message attribute list values in SendMessage operation are not supported.")
 	}
 	switch base {
 	case "String", "Number":
 		if deref(v.StringValue) == "" || v.BinaryValue != nil {
-			return invalid("The message attribute %q must contain a non-empty StringValue, as its type is %s.", name, base)
+			return noValue(name, typ)
 		}
 		if bad := badRune(*v.StringValue); bad >= 0 {
-			return badContents(bad)
+			return invalid("%s", badContents(bad).Message)
 		}
 		if base == "Number" && !isNumber(*v.StringValue) {
-			return invalid("Can't cast the value of message attribute %q to a number.", name)
+			return invalid("Can't cast the value of message (user) attribute '%s' to a number.", name)
 		}
 	case "Binary":
 		if len(v.BinaryValue) == 0 || v.StringValue != nil {
-			return invalid("The message attribute %q must contain a non-empty BinaryValue, as its type is Binary.", name)
+			return noValue(name, typ)
 		}
 	default:
-		return invalid("The message attribute %q has an invalid type; its DataType must begin with String, Number or Binary.", name)
+		return invalid("The message attribute '%s' has an invalid message attribute type, the set of supported type prefixes is Binary, Number, and String.", name)
 	}
 	return nil
+}
+
+func noValue(name, typ string) error {
+	return invalid("Message (user) attribute '%s' must contain a non-empty value of type '%s'.", name, typ)
 }
 
 // isNumber tells whether v is a decimal of any precision that fits a line. The length
@@ -288,9 +311,9 @@ func systemAsMessage(in map[string]types.MessageSystemAttributeValue) map[string
 const maxEntries = 10
 
 // checkBatch refuses a batch that SQS refuses as a whole.
-func checkBatch(n int, id func(i int) *string) error {
+func checkBatch(operation string, n int, id func(i int) *string) error {
 	if n == 0 {
-		return batch("EmptyBatchRequest", "There should be at least one entry in the request.")
+		return batch("EmptyBatchRequest", "There should be at least one %sRequestEntry in the request.", operation)
 	}
 	if n > maxEntries {
 		return batch("TooManyEntriesInBatchRequest", "Maximum number of entries per request are %d. You have sent %d.", maxEntries, n)

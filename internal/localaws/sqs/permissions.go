@@ -100,11 +100,11 @@ func (s *Service) addPermission(ctx context.Context, _ *wire.Request, in *sqs.Ad
 	if !isName(label, 80) {
 		return nil, badParameter("Label", label, "Can only include alphanumeric characters, hyphens, or underscores. 1 to 80 in length.")
 	}
-	if len(in.AWSAccountIds) == 0 {
-		return nil, missing("AWSAccountIds")
-	}
 	if len(in.Actions) == 0 {
 		return nil, missing("Actions")
+	}
+	if len(in.AWSAccountIds) == 0 {
+		return nil, badParameter("PrincipalId", in.AWSAccountIds, "Unable to verify.")
 	}
 	if n := len(in.Actions); n > maxActions {
 		return nil, overLimit("%d Actions were found, maximum allowed is %d.", n, maxActions)
@@ -112,7 +112,7 @@ func (s *Service) addPermission(ctx context.Context, _ *wire.Request, in *sqs.Ad
 	var principals, actions []string
 	for _, id := range in.AWSAccountIds {
 		if !isAccount(id) {
-			return nil, badParameter("PrincipalId", id, "Unable to verify.")
+			return nil, badParameter("PrincipalId", in.AWSAccountIds, "Unable to verify.")
 		}
 		principals = append(principals, "arn:aws:iam::"+id+":root")
 	}

@@ -124,5 +124,28 @@ func parseRedrive(v string) (*redrivePolicy, error) {
 	return &redrivePolicy{target: p.Target, maxReceives: n}, nil
 }
 
+// plainRedrive is a RedrivePolicy whose maxReceiveCount is a number, as AWS shows it
+// also where it was set as a string.
+func plainRedrive(v string) string {
+	var p map[string]any
+	if json.Unmarshal([]byte(v), &p) != nil {
+		return v
+	}
+	s, ok := p["maxReceiveCount"].(string)
+	if !ok {
+		return v
+	}
+	n, ok := parseNumber(s)
+	if !ok {
+		return v
+	}
+	p["maxReceiveCount"] = n
+	b, err := json.Marshal(p)
+	if err != nil {
+		return v
+	}
+	return string(b)
+}
+
 // isFIFO tells a FIFO queue by its name: only those may, and must, end so.
 func isFIFO(name string) bool { return strings.HasSuffix(name, fifoSuffix) }

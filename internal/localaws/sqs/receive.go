@@ -471,10 +471,10 @@ func (s *Service) render(q *queue, m *received, system map[string]bool, names []
 }
 
 // selected tells whether a message attribute is asked for: by name, by "prefix.*", or
-// by "All" or ".*".
+// by "All", "*" or ".*".
 func selected(names []string, name string) bool {
 	return slices.ContainsFunc(names, func(n string) bool {
-		if n == "All" || n == name {
+		if n == "All" || n == "*" || n == name {
 			return true
 		}
 		prefix, ok := strings.CutSuffix(n, ".*")

@@ -99,7 +99,7 @@ func (s *Service) sendMessageBatch(ctx context.Context, r *wire.Request, in *sqs
 	if err != nil {
 		return nil, err
 	}
-	if err := checkBatch(len(in.Entries), func(i int) *string { return in.Entries[i].Id }); err != nil {
+	if err := checkBatch("SendMessageBatch", len(in.Entries), func(i int) *string { return in.Entries[i].Id }); err != nil {
 		return nil, err
 	}
 	cfg := q.cfg.Load()
@@ -117,6 +117,9 @@ func (s *Service) sendMessageBatch(ctx context.Context, r *wire.Request, in *sqs
 		}
 		total += m.size()
 		o, err := m.outgoing(q, cfg, r.Principal)
+		if errors.Is(err, errTooLong) {
+			err = invalid("One or more parameters cannot be validated. Reason: Message must be shorter than %d bytes.", cfg.maxSize)
+		}
 		if errors.Is(err, errUnordered) {
 			return nil, invalid("%s", message(err)) // AWS refuses the batch as a whole, too
 		}

@@ -37,7 +37,7 @@ func (s *Service) deleteMessageBatch(ctx context.Context, _ *wire.Request, in *s
 	if err != nil {
 		return nil, err
 	}
-	if err := checkBatch(len(in.Entries), func(i int) *string { return in.Entries[i].Id }); err != nil {
+	if err := checkBatch("DeleteMessageBatch", len(in.Entries), func(i int) *string { return in.Entries[i].Id }); err != nil {
 		return nil, err
 	}
 	if q.fifo {
@@ -187,7 +187,7 @@ func (s *Service) changeVisibilityBatch(ctx context.Context, r *wire.Request, in
 	if err != nil {
 		return nil, err
 	}
-	if err := checkBatch(len(in.Entries), func(i int) *string { return in.Entries[i].Id }); err != nil {
+	if err := checkBatch("ChangeMessageVisibilityBatch", len(in.Entries), func(i int) *string { return in.Entries[i].Id }); err != nil {
 		return nil, err
 	}
 	changes := make([]*visibilityChange, len(in.Entries))

@@ -25,7 +25,10 @@ func (s *Service) tagQueue(ctx context.Context, _ *wire.Request, in *sqs.TagQueu
 	}
 	return nil, s.edit(ctx, q, func(_ *db.Tx, row *queueRow) error {
 		maps.Copy(row.tags, in.Tags)
-		return checkTags(in.Tags, len(row.tags))
+		if len(row.tags) > maxTags {
+			return invalid("Too many tags added for queue %s.", q.name)
+		}
+		return checkTags(in.Tags)
 	})
 }
 
@@ -33,6 +36,9 @@ func (s *Service) untagQueue(ctx context.Context, _ *wire.Request, in *sqs.Untag
 	q, err := s.byURL(in.QueueUrl)
 	if err != nil {
 		return nil, err
+	}
+	if len(in.TagKeys) == 0 {
+		return nil, invalid("Tag keys must be between 1 and 128 characters in length.")
 	}
 	return nil, s.edit(ctx, q, func(_ *db.Tx, row *queueRow) error {
 		for _, k := range in.TagKeys {
@@ -54,11 +60,8 @@ func (s *Service) listQueueTags(_ context.Context, _ *wire.Request, in *sqs.List
 	return out, nil
 }
 
-// checkTags refuses bad tags; total is how many the queue would have.
-func checkTags(tags map[string]string, total int) error {
-	if max(total, len(tags)) > maxTags {
-		return invalid("A queue can have at most %d tags.", maxTags)
-	}
+// checkTags refuses bad tags.
+func checkTags(tags map[string]string) error {
 	for k, v := range tags {
 		if n := utf8.RuneCountInString(k); n < 1 || n > 128 {
 			return invalid("Tag keys must be between 1 and 128 characters in length.")
