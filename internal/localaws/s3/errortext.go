@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/xml"
 	"net/http"
+	"strings"
 
 	"github.com/versity/versitygw/s3err"
 )
@@ -67,6 +68,9 @@ var wording = map[string]string{
 func inWords(err s3err.S3Error) s3err.S3Error {
 	if is, ok := wording[err.BaseError().Description]; ok {
 		return worded{err, err.BaseError().Description, is}
+	}
+	if was := err.BaseError().Description; strings.Contains(was, `the region "`) {
+		return worded{err, was, strings.ReplaceAll(was, `"`, "'")}
 	}
 	return err
 }

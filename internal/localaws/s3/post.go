@@ -6,9 +6,12 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"maps"
 	"math"
 	"mime"
 	"mime/multipart"
+	"net/http"
+	"net/url"
 	"strings"
 	"time"
 
@@ -79,17 +82,36 @@ func (t *table) readForm(c fiber.Ctx) error {
 	if signed {
 		// The size is known only once the file has been read, so the policy is looked at
 		// twice: all but the size before, everything after.
+		low, high, err := sizeRange(fields["policy"])
+		if err != nil {
+			return err
+		}
 		policy, err := auth.ParsePOSTPolicyBase64(fields["policy"])
 		if err != nil {
 			return err
 		}
-		low, high := sizeRange(fields["policy"])
 		result.ContentLength, f.limit = low, high
 		in := auth.PostPolicyEvalInput{Bucket: c.Params("bucket"), Key: fields["key"], Fields: fields}
 		f.done = func(n int64) error {
 			in.ContentLength = n
 			return policy.Evaluate(in)
 		}
+	}
+	if to := fields["success_action_redirect"] + fields["redirect"]; to != "" {
+		if u, err := url.Parse(to); err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
+			// A URL that means nothing is as good as none, except to the policy.
+			result.Fields = maps.Clone(fields)
+			delete(result.Fields, "success_action_redirect")
+			delete(result.Fields, "redirect")
+		}
+	}
+	if err := t.noteACL(c.RequestCtx(), c.Params("bucket"), fields["key"], func(h string) string {
+		if h == "x-amz-acl" && fields["acl"] != "" {
+			return fields["acl"]
+		}
+		return fields[h]
+	}); err != nil {
+		return err
 	}
 	requestOf(c.RequestCtx()).created = eventPost
 	requestOf(c.RequestCtx()).takeForm(fields)
@@ -117,7 +139,7 @@ func parseForm(body io.Reader, boundary string) (fields map[string]string, file 
 		}
 		if name == "file" {
 			for k, v := range fields {
-				if k != "policy" && k != "x-amz-signature" {
+				if k != "policy" && k != "x-amz-signature" && p.FileName() != "" {
 					fields[k] = strings.ReplaceAll(v, "${filename}", p.FileName())
 				}
 			}
@@ -141,29 +163,39 @@ func parseForm(body io.Reader, boundary string) (fields map[string]string, file 
 	}
 }
 
-// authFields are all there in a signed form, and none in an anonymous one.
+// authFields are all there in a signed form, and none in an anonymous one. A policy
+// alone signs nothing.
 func authFields() []string {
-	return []string{"policy", "x-amz-algorithm", "x-amz-credential", "x-amz-date", "x-amz-signature"}
+	return []string{"X-Amz-Algorithm", "X-Amz-Credential", "X-Amz-Date", "X-Amz-Signature"}
+}
+
+func missingField(name string) error {
+	return badArgument(name, "", "Bucket POST must contain a field named '"+name+"'.  If it is specified, please check the order of the fields.")
 }
 
 // verifyForm checks the form's signature. signed is false for an anonymous form.
 func (t *table) verifyForm(c fiber.Ctx, fields map[string]string) (signed bool, err error) {
-	if _, ok := fields["awsaccesskeyid"]; ok {
-		return true, t.verifyV2Form(c, fields)
-	}
 	var absent []string
 	for _, f := range authFields() {
-		if _, ok := fields[f]; ok {
+		if _, ok := fields[strings.ToLower(f)]; ok {
 			signed = true
 		} else {
 			absent = append(absent, f)
 		}
 	}
 	if !signed {
+		_, key := fields["awsaccesskeyid"]
+		_, signature := fields["signature"]
+		if key || signature {
+			return true, t.verifyV2Form(c, fields)
+		}
 		return false, nil
 	}
+	if _, ok := fields["policy"]; !ok {
+		absent = append(absent, "Policy")
+	}
 	if len(absent) > 0 {
-		return false, s3err.PostAuth.MissingField(absent[0])
+		return false, missingField(absent[0])
 	}
 	if a := fields["x-amz-algorithm"]; a != "AWS4-HMAC-SHA256" {
 		return false, s3err.GetInvalidArgumentErr(s3err.InvalidArgOnlyAws4HmacSha256, a)
@@ -200,16 +232,17 @@ func (t *table) verifyForm(c fiber.Ctx, fields map[string]string) (signed bool, 
 }
 
 // sizeRange is what a policy allows as size, bytes: a file longer than high need not
-// be read to its end. The policy has been parsed and found well-formed before.
-func sizeRange(policy string) (low, high int64) {
+// be read to its end. What is wrong with the rest of
+// the policy is not looked at here.
+func sizeRange(policy string) (low, high int64, err error) {
 	high = math.MaxInt64
-	raw, err := base64.StdEncoding.DecodeString(policy)
-	if err != nil {
+	raw, bad := base64.StdEncoding.DecodeString(policy)
+	if bad != nil {
 		raw, _ = base64.RawStdEncoding.DecodeString(strings.TrimSpace(policy))
 	}
 	var doc struct{ Conditions []json.RawMessage }
 	if json.Unmarshal(raw, &doc) != nil {
-		return low, high
+		return low, high, nil
 	}
 	for _, c := range doc.Conditions {
 		var list []any
@@ -225,11 +258,16 @@ func sizeRange(policy string) (low, high int64) {
 		}
 		a, errA := bounds[0].Int64()
 		b, errB := bounds[1].Int64()
-		if errA == nil && errB == nil {
-			low, high = max(low, a), min(high, b)
+		if errA != nil || errB != nil {
+			told := make([]string, len(parts))
+			for i, p := range parts {
+				told[i] = `"` + strings.Trim(string(p), `"`) + `"`
+			}
+			return low, high, failure(http.StatusForbidden, "AccessDenied", "Invalid according to Policy: Policy Condition failed: ["+strings.Join(told, ", ")+"]")
 		}
+		low, high = max(low, a), min(high, b)
 	}
-	return low, high
+	return low, high, nil
 }
 
 // formFile is the file of a form.

@@ -81,7 +81,7 @@ func (s *Service) table() *table {
 	t := &table{
 		s: s, be: store{Service: s},
 		root:   middlewares.RootUserConfig{Access: s.opts.AccessKey, Secret: s.opts.SecretKey},
-		iam:    auth.NewIAMServiceSingle(auth.Account{Access: s.opts.AccessKey, Secret: s.opts.SecretKey, Role: auth.RoleAdmin}),
+		iam:    oneUser{auth.NewIAMServiceSingle(auth.Account{Access: s.opts.AccessKey, Secret: s.opts.SecretKey, Role: auth.RoleAdmin})},
 		region: s.opts.Region,
 	}
 	t.ctrl = controllers.New(t.be, t.iam, nil, nil, nil, false, false, "", maxParts)
@@ -164,7 +164,11 @@ func (t *table) op(w way, do controllers.Controller) fiber.Handler {
 			if requestOf(c.RequestCtx()).verifiedV2 {
 				return nil
 			}
-			return presigned(c)
+			unsignHash(c)
+			if err := presigned(c); err != nil {
+				return err
+			}
+			return hoist(c)
 		},
 		middlewares.VerifyV4Signature(t.root, t.iam, t.region, w.upload, w.action != metrics.ActionHeadBucket, w.action == metrics.ActionListAllMyBuckets),
 		t.identify,

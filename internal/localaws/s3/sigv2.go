@@ -6,6 +6,7 @@ import (
 	"crypto/sha1"
 	"encoding/base64"
 	"io"
+	"net/http"
 	"net/url"
 	"slices"
 	"strconv"
@@ -83,6 +84,9 @@ func (t *table) verifyV2URL(upload bool) fiber.Handler {
 		if err != nil {
 			return s3err.GetAPIError(s3err.ErrInvalidURI)
 		}
+		if query.Get("AWSAccessKeyId") == "" || query.Get("Signature") == "" || query.Get("Expires") == "" {
+			return failure(http.StatusForbidden, "AccessDenied", "Query-string authentication requires the Signature, Expires and AWSAccessKeyId parameters")
+		}
 		if a := query.Get("AWSAccessKeyId"); a != t.root.Access {
 			return s3err.GetInvalidAccessKeyIdErr(a)
 		}
@@ -128,9 +132,9 @@ func (t *table) admit(c fiber.Ctx, a auth.Account) {
 
 // verifyV2Form checks a form's signature of Version 2.
 func (t *table) verifyV2Form(c fiber.Ctx, fields map[string]string) error {
-	for _, f := range []string{"policy", "signature"} {
-		if fields[f] == "" {
-			return s3err.PostAuth.MissingField(f)
+	for _, f := range []string{"AWSAccessKeyId", "Policy", "Signature"} {
+		if fields[strings.ToLower(f)] == "" {
+			return missingField(f)
 		}
 	}
 	if a := fields["awsaccesskeyid"]; a != t.root.Access {

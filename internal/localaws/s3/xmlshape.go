@@ -144,6 +144,10 @@ func (e *element) write(b *bytes.Buffer, root bool) {
 		_ = xml.EscapeText(b, []byte(e.kind)) // a buffer does not fail
 		b.WriteString(`"`)
 	}
+	if len(e.kids) == 0 && e.text == "" {
+		b.WriteString("/>")
+		return
+	}
 	b.WriteString(">")
 	if len(e.kids) == 0 {
 		_ = xml.EscapeText(b, []byte(e.text))
