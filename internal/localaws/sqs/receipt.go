@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/binary"
+	"fmt"
 
 	"github.com/tintype/tintype/internal/localaws/wire"
 )
@@ -62,7 +63,7 @@ func (s *Service) receipt(q *queue, handle *string) (receipt, error) {
 }
 
 func badReceipt(handle string) *wire.Error {
-	return wire.Errorf("ReceiptHandleIsInvalid", "The input receipt handle \"%s\" is not a valid receipt handle.", shorten(handle))
+	return &wire.Error{Code: "ReceiptHandleIsInvalid", Status: 404, Message: fmt.Sprintf("The input receipt handle \"%s\" is not a valid receipt handle.", shorten(handle))}
 }
 
 // expired is how a FIFO queue refuses a handle whose lease has ended.
