@@ -33,7 +33,8 @@ func (c *Console) inbox(r *http.Request) (view, error) {
 	before, _ := strconv.ParseInt(q.Get("before"), 10, 64) // anything else means from the start
 	d := &inboxData{To: q.Get("to")}
 	v := view{name: "inbox", page: page{Title: "Inbox", Here: "inbox", Fixed: before > 0}, Data: d}
-	next, err := int64(0), error(nil)
+	var next int64
+	var err error
 	if d.To == "" {
 		d.Mails, next, err = c.mails(r.Context(), before, mailLimit)
 	} else {

@@ -165,7 +165,8 @@ func (d *DB) run() {
 		// Handlers that are ready to run have changes, too: on a disk that syncs quickly the
 		// writer would else run ahead of them and pay for a commit each.
 		runtime.Gosched()
-		batch := append(d.batch[:0], first)
+		batch := d.batch[:0]
+		batch = append(batch, first)
 	collect:
 		for len(batch) < batchLimit {
 			select {

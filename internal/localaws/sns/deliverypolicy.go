@@ -216,9 +216,9 @@ func (r *retryPolicy) withDefaults() *retryPolicy {
 	return out
 }
 
-func (r *requestPolicy) withDefault() *requestPolicy {
-	if r != nil && r.HeaderContentType != nil {
-		return r
+func (p *requestPolicy) withDefault() *requestPolicy {
+	if p != nil && p.HeaderContentType != nil {
+		return p
 	}
 	plain := defaultContent
 	return &requestPolicy{&plain}

@@ -19,7 +19,7 @@ const (
 
 var (
 	errTooComplex = errors.New("FilterPolicy: Filter policy is too complex")
-	errNested     = errors.New("Filter policy scope MessageAttributes does not support nested filter policy")
+	errNested     = errors.New("Filter policy scope MessageAttributes does not support nested filter policy") //nolint:staticcheck // AWS's words
 )
 
 // operators are the names that conditions written as objects may have.

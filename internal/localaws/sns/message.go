@@ -159,13 +159,16 @@ func checkAttributeName(name string) (problem string) {
 		return "The message attribute name can not be empty."
 	}
 	for _, r := range name {
-		if !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || r == '_' || r == '-' || r == '.') {
+		if !strings.ContainsRune(attributeNameChars, r) {
 			return fmt.Sprintf("Invalid non-alphanumeric character '#x%X' was found in the message attribute name. "+
 				"Can only include alphanumeric characters, hyphens, underscores, or dots.", r)
 		}
 	}
 	return ""
 }
+
+// attributeNameChars are those that names of message attributes consist of.
+const attributeNameChars = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-."
 
 // checkAttribute enforces the rules of message attributes (Amazon SNS Developer Guide,
 // "Amazon SNS message attributes").

@@ -96,11 +96,12 @@ func TestLooksAreBounded(t *testing.T) {
 	if v, err := s.View(t.Context(), "q"); err != nil || !v.Rough || v.Delayed != maxGlance || v.InFlight != 0 || v.Visible != 1000 {
 		t.Errorf("%d visible, %d in flight, %d delayed, rough %v, %v", v.Visible, v.InFlight, v.Delayed, v.Rough, err)
 	}
-	for query, args := range map[string]int{glanceCounts: 3, peekOldest: 4, peekNewest: 4, peekHidden: 5, peekOne: 3} {
+	explain := func(query string, args int) {
 		rows, err := d.Read().Query("EXPLAIN QUERY PLAN "+query, slices.Repeat([]any{1}, args)...)
 		if err != nil {
 			t.Fatal(err)
 		}
+		defer rows.Close()
 		for rows.Next() {
 			var a, b, c sql.RawBytes
 			var step string
@@ -111,8 +112,11 @@ func TestLooksAreBounded(t *testing.T) {
 				t.Errorf("%s: %s", query, step)
 			}
 		}
-		if err := rows.Close(); err != nil {
+		if err := rows.Err(); err != nil {
 			t.Fatal(err)
 		}
+	}
+	for query, args := range map[string]int{glanceCounts: 3, peekOldest: 4, peekNewest: 4, peekHidden: 5, peekOne: 3} {
+		explain(query, args)
 	}
 }

@@ -66,7 +66,8 @@ func (s *Service) deleteMessageBatch(ctx context.Context, _ *wire.Request, in *s
 func (s *Service) deleteAll(ctx context.Context, q *queue, ids []int64) error {
 	return s.db.Update(ctx, func(tx *db.Tx) error {
 		free := released{now: time.Now().UnixMilli()}
-		n, inFlight, err := 0, 0, error(nil)
+		var n, inFlight int
+		var err error
 		if q.fifo {
 			n, inFlight, err = s.removeFIFO(tx, q.spool.Load(), ids, &free)
 		} else {
