@@ -71,9 +71,6 @@ func (s *Service) createQueue(ctx context.Context, r *wire.Request, in *sqs.Crea
 // kind of queue is asked for.
 func checkQueueName(name, fifoQueue string) error {
 	base, suffixed := strings.CutSuffix(name, fifoSuffix)
-	if name == "" {
-		return invalid("Queue name cannot be empty")
-	}
 	asked := strings.EqualFold(fifoQueue, "true")
 	switch {
 	case asked && !(suffixed && isName(base, 80-len(fifoSuffix))):
