@@ -112,12 +112,3 @@ func (r *record) tell(req *request) {
 // createdVersion is the version that the answer to an upload names: none while
 // versioning is suspended.
 func (r *record) createdVersion() string { return r.version }
-
-// tellExpiry adds when a lifecycle rule removes the current object, if one does.
-func (s *Service) tellExpiry(ctx context.Context, bucketName string, r *record) {
-	st, err := s.settings(ctx, bucketName)
-	if err != nil || len(st.lifecycle) == 0 {
-		return // the bucket went meanwhile: there is nothing to tell
-	}
-	requestOf(ctx).tell("x-amz-expiration", expiration(st.lifecycle, r.key, r.size, r.tags, r.modified))
-}

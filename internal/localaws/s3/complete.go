@@ -29,6 +29,14 @@ import (
 func (s store) CompleteMultipartUpload(ctx context.Context, in *awss3.CompleteMultipartUploadInput) (s3response.CompleteMultipartUploadResult, string, error) {
 	var out s3response.CompleteMultipartUploadResult
 	up, err := s.upload(ctx, *in.Bucket, *in.Key, *in.UploadId)
+	if errors.Is(err, s3err.GetAPIError(s3err.ErrNoSuchUpload)) {
+		// A client that did not get the answer asks again, and gets it.
+		if r, e := s.record(ctx, *in.Bucket, *in.Key, ""); e == nil && r.meta.Upload == *in.UploadId {
+			r.tell(requestOf(ctx))
+			return r.completed(in), r.createdVersion(), nil
+		}
+		requestOf(ctx).told = nil
+	}
 	if err != nil {
 		return out, "", err
 	}
@@ -71,6 +79,11 @@ func (s store) CompleteMultipartUpload(ctx context.Context, in *awss3.CompleteMu
 		return out, "", err
 	}
 	s.blobs.remove(freed...)
+	return r.completed(in), r.createdVersion(), nil
+}
+
+// completed is the answer to the request that made the object.
+func (r *record) completed(in *awss3.CompleteMultipartUploadInput) s3response.CompleteMultipartUploadResult {
 	sum := r.checksum
 	return s3response.CompleteMultipartUploadResult{
 		Bucket: in.Bucket, Key: in.Key, ETag: fill(r.quoted()), ChecksumType: &sum.Type,
@@ -79,7 +92,7 @@ func (s store) CompleteMultipartUpload(ctx context.Context, in *awss3.CompleteMu
 		ChecksumSHA256: sum.of(types.ChecksumAlgorithmSha256), ChecksumSHA512: sum.of(types.ChecksumAlgorithmSha512),
 		ChecksumMD5: sum.of(types.ChecksumAlgorithmMd5), ChecksumXXHASH64: sum.of(types.ChecksumAlgorithmXxhash64),
 		ChecksumXXHASH3: sum.of(types.ChecksumAlgorithmXxhash3), ChecksumXXHASH128: sum.of(types.ChecksumAlgorithmXxhash128),
-	}, r.versionID(), nil
+	}
 }
 
 // maxParts bounds an upload.
@@ -167,7 +180,7 @@ func (t *table) takeParts(c fiber.Ctx) error {
 	if err := decodeXML(c.BodyRaw(), "CompleteMultipartUpload", &doc); err == nil && len(doc.Part) > 0 {
 		return nil
 	}
-	if _, err := t.s.upload(c.RequestCtx(), c.Params("bucket"), keyOf(c), c.Query("uploadId")); err != nil {
+	if _, err := t.s.upload(c.RequestCtx(), c.Params("bucket"), keyOf(c), c.Query("uploadId")); err != nil { // it comes first
 		return err
 	}
 	if len(doc.Part) == 0 && len(c.BodyRaw()) == 0 {
@@ -198,7 +211,7 @@ func (up *pending) assemble(in *awss3.CompleteMultipartUploadInput, chosen []sto
 		}
 		w.parts = append(w.parts, kept)
 	}
-	w.etag = md5OfMD5s(etags)
+	w.etag, w.meta.Upload = md5OfMD5s(etags), up.id
 	var err error
 	if w.checksum, err = up.combine(chosen); err != nil {
 		return w, err

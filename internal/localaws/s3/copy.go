@@ -58,6 +58,9 @@ func (s *Service) sourceRecord(ctx context.Context, src copySource, must readCon
 	if err := must.check(r); err != nil {
 		return nil, err
 	}
+	if err := r.readable(s.opts.Now()); err != nil {
+		return nil, err
+	}
 	return r, r.checkKey(requestOf(ctx).sourceCustomer, true)
 }
 
@@ -138,6 +141,7 @@ func (s store) copyOnce(ctx context.Context, in s3response.CopyObjectInput) (cop
 			ContentLanguage: deref(in.ContentLanguage), CacheControl: deref(in.CacheControl), Expires: deref(in.Expires), User: decodeMetadata(in.Metadata),
 		}
 	}
+	w.meta.Restored, w.meta.Upload = 0, ""
 	w.meta.Encryption = attrs.encryption                // a copy is encrypted as it asks for, not as the source
 	w.meta.Redirect = deref(in.WebsiteRedirectLocation) // never copied
 	w.meta.ACL = attrs.acl                              // nor is the ACL

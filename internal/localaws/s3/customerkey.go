@@ -72,6 +72,9 @@ func (k *customerKey) stream(nonce []byte, offset int64) (cipher.Stream, error) 
 func takeCustomerKeys(c fiber.Ctx) (err error) {
 	req := requestOf(c.RequestCtx())
 	const name = "X-Amz-Server-Side-Encryption"
+	if sse := req.header.Get(name); sse != "" && (req.method == http.MethodGet || req.method == http.MethodHead) {
+		return invalidArgument("x-amz-server-side-encryption", sse, "x-amz-server-side-encryption header is not supported for this operation.")
+	}
 	if req.customer, err = readCustomerKey(req.header, name+"-Customer-"); err != nil {
 		return err
 	}

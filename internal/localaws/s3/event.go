@@ -22,8 +22,9 @@ type change struct {
 	size  int64  // -1: not told, the object is gone or its bytes are not what changed
 	etag  string // empty: not told
 	// version is the id of the version, empty for "null", of which events say nothing.
-	version string
-	when    time.Time
+	version  string
+	when     time.Time
+	restored *restoreData // of ObjectRestore:Completed
 }
 
 // unordered says that the event is of the later kind that has no sequencer: it tells of
@@ -48,6 +49,14 @@ type (
 		RequestParameters requestParameters `json:"requestParameters"`
 		ResponseElements  responseElements  `json:"responseElements"`
 		S3                eventS3           `json:"s3"`
+		Glacier           *glacierData      `json:"glacierEventData,omitempty"`
+	}
+	glacierData struct {
+		Restore *restoreData `json:"restoreEventData"`
+	}
+	restoreData struct {
+		Expiry string `json:"lifecycleRestorationExpiryTime"`
+		Class  string `json:"lifecycleRestoreStorageClass"`
 	}
 	identity struct {
 		PrincipalID string `json:"principalId"`
@@ -130,6 +139,9 @@ func (s *Service) eventBody(req *request, bucketName string, d Destination, c ch
 		rec.EventVersion = "2.3"
 	} else {
 		rec.S3.Object.Sequencer = fmt.Sprintf("%016X", sequence)
+	}
+	if c.restored != nil {
+		rec.Glacier = &glacierData{c.restored}
 	}
 	if c.size >= 0 {
 		rec.S3.Object.Size = &c.size

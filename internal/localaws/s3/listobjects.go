@@ -23,6 +23,9 @@ func own(do controllers.Controller) controllers.Controller {
 			return &controllers.Response{}, badArgument("encoding-type", string(v), "Invalid Encoding Method specified in Request")
 		}
 		resp, err := do(c)
+		if r, ok := resp.Data.(s3response.DeleteResult); err == nil && ok {
+			resp.Data = deletedDoc{DeleteResult: r} // in S3's namespace
+		}
 		if doc := requestOf(c.RequestCtx()).answer; err == nil && doc != nil {
 			resp.Data = doc
 			if _, encoded := doc.([]byte); encoded {
@@ -31,6 +34,11 @@ func own(do controllers.Controller) controllers.Controller {
 		}
 		return resp, err
 	}
+}
+
+type deletedDoc struct {
+	XMLName xml.Name `xml:"http://s3.amazonaws.com/doc/2006-03-01/ DeleteResult"`
+	s3response.DeleteResult
 }
 
 // document writes XML. Listings of a thousand keys are written with it, because

@@ -70,7 +70,7 @@ func (s *Service) uploads(ctx context.Context, in *awss3.ListMultipartUploadsInp
 		return l, nil
 	}
 	if keyMarker == "" {
-		idMarker = "" // alone it means nothing
+		idMarker, l.UploadIDMarker = "", "" // alone it means nothing
 	}
 	keyMarker = pastPrefix(keyMarker, prefix, delimiter)
 	if ok, err := s.isUpload(ctx, id, keyMarker, idMarker); err != nil {
@@ -110,6 +110,9 @@ func (s *Service) uploads(ctx context.Context, in *awss3.ListMultipartUploadsInp
 		u.Key, u.Initiated = *req.encode(string(key)), listTime(fromMillis(initiated))
 		l.Upload = append(l.Upload, u)
 		l.NextKeyMarker, l.NextUploadIDMarker = u.Key, u.UploadID
+	}
+	if n := len(l.CommonPrefixes); !l.IsTruncated && n > 0 && l.NextKeyMarker == l.CommonPrefixes[n-1].Prefix {
+		l.NextKeyMarker = "" // S3 leaves it empty after a common prefix; where the list goes on, we do not
 	}
 	return l, rows.Err()
 }

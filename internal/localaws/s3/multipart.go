@@ -3,6 +3,8 @@ package s3
 import (
 	"context"
 	"database/sql"
+	"encoding/base64"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"strings"
@@ -146,7 +148,7 @@ func (s store) UploadPart(ctx context.Context, in *awss3.UploadPartInput) (*awss
 	}
 	got, err := s.receive(requestOf(ctx).ctx, u)
 	if err != nil {
-		return nil, err
+		return nil, partDigest(err)
 	}
 	p, err := s.commitPart(ctx, up, *in.PartNumber, got)
 	if err != nil {
@@ -162,6 +164,19 @@ func (s store) UploadPart(ctx context.Context, in *awss3.UploadPartInput) (*awss
 		out.ChecksumXXHASH3, out.ChecksumXXHASH128 = sum.of(types.ChecksumAlgorithmXxhash3), sum.of(types.ChecksumAlgorithmXxhash128)
 	}
 	return out, nil
+}
+
+// partDigest tells the MD5 that a client announced of a part as the client did. Of
+// whole objects S3 tells it in hexadecimal, as the library does.
+func partDigest(err error) error {
+	var bad s3err.BadDigestError
+	if errors.As(err, &bad) {
+		if raw, e := hex.DecodeString(bad.ExpectedDigest); e == nil {
+			bad.ExpectedDigest = base64.StdEncoding.EncodeToString(raw)
+			return bad
+		}
+	}
+	return err
 }
 
 // commitPart makes received bytes a part, in place of one of the same number. On an

@@ -8,6 +8,7 @@ import (
 
 	awss3 "github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
+	"github.com/gofiber/fiber/v3"
 	"github.com/versity/versitygw/s3response"
 )
 
@@ -67,6 +68,18 @@ func (s store) GetObjectAttributes(ctx context.Context, in *awss3.GetObjectAttri
 	d.end("GetObjectAttributesResponse")
 	req.answer = d.Bytes()
 	return out, nil
+}
+
+// joinAttributes puts the names that a client asks for, which may come in several
+// headers and with spaces between them, into the one form that the controller reads.
+func joinAttributes(c fiber.Ctx) error {
+	const name = "X-Amz-Object-Attributes"
+	names := strings.Split(strings.Join(requestOf(c.RequestCtx()).header.Values(name), ","), ",")
+	for i := range names {
+		names[i] = strings.TrimSpace(names[i])
+	}
+	c.Request().Header.Set(name, strings.Join(names, ","))
+	return nil
 }
 
 // checksum writes the element that has the algorithm's name.

@@ -316,9 +316,9 @@ func (t *table) putRetention(c fiber.Ctx) (*controllers.Response, error) {
 		if invalid != nil {
 			return invalid
 		}
-		// A retention may always be made longer or stricter. What makes it less needs what
+		// A retention may always be made longer. What makes it less, or another, needs what
 		// removing the version would.
-		weaker := want.Until < l.Until || want.Mode != l.Mode && l.Mode != "" && want.Mode != types.ObjectLockModeCompliance
+		weaker := want.Until < l.Until || want.Mode != l.Mode && l.Mode != ""
 		if weaker {
 			if err := (objectLock{Mode: l.Mode, Until: l.Until}).allows(now, req.bypass()); err != nil {
 				return err

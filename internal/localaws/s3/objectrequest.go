@@ -52,11 +52,13 @@ func newObjectRequest(r *http.Request, query map[string][]string) objectRequest 
 }
 
 // takeForm makes the fields of an uploaded form what headers are to other uploads.
-func (r *objectRequest) takeForm(fields map[string]string) {
+func (r *objectRequest) takeForm(fields map[string]string) (err error) {
 	r.header = http.Header{}
 	for name, value := range fields {
 		if name == "x-amz-storage-class" || strings.HasPrefix(name, "x-amz-server-side-encryption") {
 			r.header.Set(name, value)
 		}
 	}
+	r.customer, err = readCustomerKey(r.header, "X-Amz-Server-Side-Encryption-Customer-")
+	return err
 }

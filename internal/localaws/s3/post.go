@@ -114,7 +114,9 @@ func (t *table) readForm(c fiber.Ctx) error {
 		return err
 	}
 	requestOf(c.RequestCtx()).created = eventPost
-	requestOf(c.RequestCtx()).takeForm(fields)
+	if err := requestOf(c.RequestCtx()).takeForm(fields); err != nil {
+		return err
+	}
 	utils.ContextKeyObjectPostResult.Set(c, result)
 	return nil
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"net/http"
 
 	awss3 "github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
@@ -24,6 +25,7 @@ type view struct {
 	offset, length int64
 	partial        bool
 	parts          *int32 // number of parts, where one was asked for
+	part           *part  // the one that was asked for
 	checksums      bool   // the checksum belongs to what is sent
 }
 
@@ -35,13 +37,14 @@ func (s *Service) look(ctx context.Context, in *awss3.HeadObjectInput) (*view, e
 	}
 	err = readConditions{ifMatch: in.IfMatch, ifNoneMatch: in.IfNoneMatch, modified: in.IfModifiedSince, notModified: in.IfUnmodifiedSince}.check(r)
 	if err != nil {
+		if errors.Is(err, s3err.GetAPIError(s3err.ErrNotModified)) {
+			requestOf(ctx).tell("ETag", r.quoted())
+			requestOf(ctx).tell("Last-Modified", r.modified.Format(http.TimeFormat))
+		}
 		return nil, err
 	}
 	if err := r.checkKey(requestOf(ctx).customer, false); err != nil {
 		return nil, err
-	}
-	if deref(in.VersionId) == "" {
-		s.tellExpiry(ctx, *in.Bucket, r)
 	}
 	v := &view{record: r, length: r.size}
 	if in.PartNumber != nil {
@@ -54,7 +57,7 @@ func (s *Service) look(ctx context.Context, in *awss3.HeadObjectInput) (*view, e
 			return nil, err
 		}
 	}
-	v.checksums = in.ChecksumMode == types.ChecksumModeEnabled && v.length == r.size
+	v.checksums = in.ChecksumMode == types.ChecksumModeEnabled && (v.length == r.size || v.part != nil)
 	return v, nil
 }
 
@@ -68,7 +71,7 @@ func (v *view) selectPart(n int32) error {
 			v.offset += p.Size
 		}
 		v.length = v.record.parts[n-1].Size
-		v.parts = &count
+		v.parts, v.part = &count, &v.record.parts[n-1]
 	}
 	v.partial = v.size > 0
 	return nil
@@ -100,12 +103,18 @@ func (s store) HeadObject(ctx context.Context, in *awss3.HeadObjectInput) (*awss
 	if deref(in.VersionId) == "" {
 		s.tellExpiration(ctx, *in.Bucket, v.key, v.size, v.tags, v.modified)
 	}
+	requestOf(ctx).tell("x-amz-restore", v.restored(s.opts.Now()))
 	return v.head(), nil
 }
 
 func (v *view) head() *awss3.HeadObjectOutput {
 	var sum checksum
-	if v.checksums {
+	switch {
+	case v.checksums && v.part != nil:
+		if sum = v.part.Checksum; sum.Algorithm != "" {
+			sum.Type = v.checksum.Type
+		}
+	case v.checksums:
 		sum = v.checksum
 	}
 	m := &v.meta
@@ -137,6 +146,10 @@ func (s store) GetObject(ctx context.Context, in *awss3.GetObjectInput) (*awss3.
 		if err != nil {
 			return nil, err
 		}
+		if err := v.readable(s.opts.Now()); err != nil {
+			return nil, err
+		}
+		requestOf(ctx).tell("x-amz-restore", v.restored(s.opts.Now()))
 		body, err := s.openRecord(v.record, requestOf(ctx).customer, v.offset, v.length)
 		if errors.Is(err, fs.ErrNotExist) && attempt < openAttempts {
 			continue // replaced since; the row now names another file

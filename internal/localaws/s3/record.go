@@ -31,7 +31,9 @@ type meta struct {
 	Redirect           string            `json:"redirect,omitempty"`
 	User               map[string]string `json:"user,omitempty"` // names in lower case
 	Encryption         *encryption       `json:"encryption,omitempty"`
-	ACL                *accessList       `json:"acl,omitempty"` // nil: the owner's alone
+	Upload             string            `json:"upload,omitempty"`   // id of the multipart upload that it was
+	Restored           int64             `json:"restored,omitempty"` // until when, Unix milliseconds; of archived objects
+	ACL                *accessList       `json:"acl,omitempty"`      // nil: the owner's alone
 }
 
 // part is what is kept of a part after its upload was completed; column parts.

@@ -261,7 +261,7 @@ func takeQuiet(c fiber.Ctx) error {
 // they would be taken for the operation without them: a wrong success.
 func missing(onObject bool) []string {
 	if onObject {
-		return []string{"torrent", "restore", "select", "renameObject", "encryption", "annotation"}
+		return []string{"torrent", "select", "renameObject", "encryption", "annotation"}
 	}
 	return []string{
 		"abac", "metadataConfiguration", "metadataInventoryTable", "metadataJournalTable", "metadataTable", "session",
@@ -308,7 +308,7 @@ func (t *table) operations() {
 		{method: put, query: []string{"object-lock"}, run: t.op(way{action: metrics.ActionPutObjectLockConfiguration, public: auth.PutBucketObjectLockConfigurationAction, permission: write, document: true}, t.putObjectLock)},
 		{method: get, query: []string{"uploads"}, run: t.op(way{action: metrics.ActionListMultipartUploads, public: auth.ListBucketMultipartUploadsAction, permission: read}, own(k.ListMultipartUploads))},
 		{method: get, query: []string{"versions"}, run: t.op(way{action: metrics.ActionListObjectVersions, public: auth.ListBucketVersionsAction, permission: read}, own(k.ListObjectVersions))},
-		{method: post, query: []string{"delete"}, run: t.op(way{action: metrics.ActionDeleteObjects, public: auth.DeleteObjectAction, permission: write, needsSum: true, before: []fiber.Handler{takeQuiet}}, k.DeleteObjects)},
+		{method: post, query: []string{"delete"}, run: t.op(way{action: metrics.ActionDeleteObjects, public: auth.DeleteObjectAction, permission: write, needsSum: true, before: []fiber.Handler{takeQuiet}}, own(k.DeleteObjects))},
 	}
 	t.bucketOps = append(t.bucketOps, t.configOps()...)
 	t.bucketOps = append(t.bucketOps, t.missingOps(missing(false))...)
@@ -326,12 +326,13 @@ func (t *table) operations() {
 	copying := []fiber.Handler{takeSource, t.takeUpload}
 	t.objectOps = []op{
 		{method: http.MethodOptions, run: preflight},
-		{method: get, query: []string{"tagging"}, run: t.op(way{action: metrics.ActionGetObjectTagging, public: auth.GetObjectTaggingAction, permission: read}, k.GetObjectTagging)},
+		{method: get, query: []string{"tagging"}, run: t.op(way{action: metrics.ActionGetObjectTagging, public: auth.GetObjectTaggingAction, permission: read}, own(k.GetObjectTagging))},
 		{method: put, query: []string{"tagging"}, run: t.op(way{action: metrics.ActionPutObjectTagging, public: auth.PutObjectTaggingAction, permission: write, document: true}, t.putTags)},
 		{method: del, query: []string{"tagging"}, run: t.op(way{action: metrics.ActionDeleteObjectTagging, public: auth.DeleteObjectTaggingAction, permission: write}, k.DeleteObjectTagging)},
-		{method: get, query: []string{"attributes"}, run: t.op(way{action: metrics.ActionGetObjectAttributes, public: auth.GetObjectAttributesAction, permission: read}, own(k.GetObjectAttributes))},
+		{method: get, query: []string{"attributes"}, run: t.op(way{action: metrics.ActionGetObjectAttributes, public: auth.GetObjectAttributesAction, permission: read, before: []fiber.Handler{joinAttributes}}, own(k.GetObjectAttributes))},
 		{method: get, query: []string{"acl"}, run: t.op(way{action: metrics.ActionGetObjectAcl, public: auth.GetObjectAclAction, permission: auth.PermissionReadAcp}, t.getObjectACL)},
 		{method: put, query: []string{"acl"}, run: t.op(way{action: metrics.ActionPutObjectAcl, public: auth.PutObjectAclAction, permission: auth.PermissionWriteAcp, document: true}, t.putObjectACL)},
+		{method: post, query: []string{"restore"}, run: t.op(way{action: metrics.ActionRestoreObject, public: auth.RestoreObjectAction, permission: write, document: true}, t.restore)},
 		{method: get, query: []string{"retention"}, run: t.op(way{action: metrics.ActionGetObjectRetention, public: auth.GetObjectRetentionAction, permission: read}, t.getRetention)},
 		{method: put, query: []string{"retention"}, run: t.op(way{action: metrics.ActionPutObjectRetention, public: auth.PutObjectRetentionAction, permission: write, document: true}, t.putRetention)},
 		{method: get, query: []string{"legal-hold"}, run: t.op(way{action: metrics.ActionGetObjectLegalHold, public: auth.GetObjectLegalHoldAction, permission: read}, t.getLegalHold)},

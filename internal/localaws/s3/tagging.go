@@ -3,8 +3,10 @@ package s3
 import (
 	"context"
 	"errors"
+	"maps"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -29,7 +31,19 @@ func (s store) GetObjectTagging(ctx context.Context, bucketName, key, version st
 	case err != nil:
 		return nil, err
 	}
-	requestOf(ctx).tell("x-amz-version-id", r.versionID())
+	req := requestOf(ctx)
+	req.tell("x-amz-version-id", r.versionID())
+	d := newDocument("Tagging")
+	d.begin("TagSet")
+	for _, k := range slices.Sorted(maps.Keys(r.tags)) {
+		d.begin("Tag")
+		d.put("Key", k)
+		d.put("Value", r.tags[k])
+		d.end("Tag")
+	}
+	d.end("TagSet")
+	d.end("Tagging")
+	req.answer = d.Bytes()
 	return r.tags, nil
 }
 

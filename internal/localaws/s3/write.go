@@ -231,11 +231,14 @@ func (u *upload) pick(values map[types.ChecksumAlgorithm]*string) {
 
 // contentEncoding drops "aws-chunked": how the upload came, not what the object is.
 func contentEncoding(p *string) string {
+	if !strings.Contains(deref(p), "aws-chunked") {
+		return deref(p)
+	}
 	var kept []string
-	for token := range strings.SplitSeq(deref(p), ",") {
+	for token := range strings.SplitSeq(*p, ",") {
 		if token = strings.TrimSpace(token); token != "" && token != "aws-chunked" {
 			kept = append(kept, token)
 		}
 	}
-	return strings.Join(kept, ",")
+	return strings.Join(kept, ", ")
 }
