@@ -1,6 +1,7 @@
 package s3
 
 import (
+	"fmt"
 	"net/http"
 	"strings"
 	"testing"
@@ -207,5 +208,45 @@ func TestACLs(t *testing.T) {
 	}
 	if status, body := e.signedBody("PUT", "/"+b+"?acl", ""); status != 400 || !strings.Contains(body, "MissingSecurityHeader") {
 		t.Errorf("no ACL at all: %d %s", status, body)
+	}
+}
+
+// What is remembered of buckets is remembered of the right ones: names come out of
+// memory that the next request overwrites.
+func TestSettingsBelongToTheirBucket(t *testing.T) {
+	e := start(t)
+	name := func(i int) string { return fmt.Sprintf("bucket-%02d%s", i, strings.Repeat("x", i%5)) }
+	const n = 24
+	for i := range n {
+		b := e.bucket(name(i))
+		e.put(b, "a", []byte("x"))
+		if i%2 == 0 {
+			e.unblock(b)
+			if err := e.policy(b, `{"Effect":"Allow","Principal":"*","Action":"s3:GetObject","Resource":"arn:aws:s3:::`+b+`/*"}`); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	for round := range 3 {
+		for i := range n {
+			want := 403
+			if i%2 == 0 {
+				want = 200
+			}
+			if got := e.anonymous("GET", "/"+name(i)+"/a", "", nil); got != want {
+				t.Errorf("round %d, %s: status %d, want %d", round, name(i), got, want)
+			}
+		}
+	}
+	known := 0
+	e.svc.settingsCache.known.Range(func(k, _ any) bool {
+		known++
+		if _, err := e.HeadBucket(e.ctx(), &awss3.HeadBucketInput{Bucket: aws.String(k.(string))}); err != nil {
+			t.Errorf("settings are remembered of %q, which is no bucket", k)
+		}
+		return true
+	})
+	if known != n {
+		t.Errorf("%d settings are remembered of %d buckets", known, n)
 	}
 }

@@ -43,7 +43,7 @@ func (s *Service) destinationsOf(b bucket) ([]Destination, error) {
 	if err != nil {
 		return nil, err
 	}
-	s.told.Store(b.name, &destinations{b.notification, list})
+	s.told.Store(strings.Clone(b.name), &destinations{b.notification, list})
 	return list, nil
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"strings"
 	"sync"
 
 	"github.com/versity/versitygw/s3api/utils"
@@ -69,7 +70,7 @@ func (c *settingsCache) put(name string, s *settings, generation int64) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.generation == generation {
-		c.known.Store(name, s)
+		c.known.Store(strings.Clone(name), s) // a name is the request's memory, which is used again
 	}
 }
 
