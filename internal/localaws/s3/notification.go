@@ -375,6 +375,8 @@ type request struct {
 	// not in it.
 	mayList bool
 	acl     *accessList // that an upload asks for
+	// noRedirect says that a form's success_action_redirect is no URL to go to.
+	noRedirect bool
 	objectRequest
 }
 

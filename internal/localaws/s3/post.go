@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
-	"maps"
 	"math"
 	"mime"
 	"mime/multipart"
@@ -49,6 +48,10 @@ func (t *table) postForm() fiber.Handler {
 	}
 	return controllers.ProcessHandlers(func(c fiber.Ctx) (*controllers.Response, error) {
 		resp, err := t.ctrl.POSTObject(c)
+		if err == nil && requestOf(c.RequestCtx()).noRedirect && resp.MetaOpts.Status == http.StatusSeeOther {
+			resp.MetaOpts.Status = http.StatusNoContent
+			delete(resp.Headers, "Location")
+		}
 		return resp, t.s.answer(action, err)
 	}, action, svc, checks...)
 }
@@ -100,9 +103,7 @@ func (t *table) readForm(c fiber.Ctx) error {
 	if to := fields["success_action_redirect"] + fields["redirect"]; to != "" {
 		if u, err := url.Parse(to); err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
 			// A URL that means nothing is as good as none, except to the policy.
-			result.Fields = maps.Clone(fields)
-			delete(result.Fields, "success_action_redirect")
-			delete(result.Fields, "redirect")
+			requestOf(c.RequestCtx()).noRedirect = true
 		}
 	}
 	if err := t.noteACL(c.RequestCtx(), c.Params("bucket"), fields["key"], func(h string) string {

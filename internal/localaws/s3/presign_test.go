@@ -107,3 +107,45 @@ func TestUnknownAccessKey(t *testing.T) {
 	_, err := c.ListBuckets(e.ctx(), &awss3.ListBucketsInput{})
 	wantCode(t, err, "InvalidAccessKeyId")
 }
+
+// The example of the documentation: Amazon S3 User Guide, "Signing and authenticating
+// REST requests (AWS signature version 2)".
+func TestSignatureVersion2OfTheDocumentation(t *testing.T) {
+	header := func(string) string { return "" }
+	sts := stringToSignV2("GET", "/awsexamplebucket1/photos/puppy.jpg", "Tue, 27 Mar 2007 19:36:42 +0000", nil, header, nil)
+	if got := signV2("wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY", sts); got != "qgk2+6Sv9/oM7G3qLEjTH1a1l1g=" {
+		t.Errorf("signature %s of %q", got, sts)
+	}
+}
+
+func TestSignatureVersion2InTheHeader(t *testing.T) {
+	e := start(t)
+	e.bucket("old")
+	ask := func(method, path, date, body string) (int, string) {
+		t.Helper()
+		signature := signV2("test", method+"\n\n\n"+date+"\n"+path)
+		resp, text := e.send(method, e.server.URL+path, map[string]string{"Date": date, "Authorization": "AWS test:" + signature}, strings.NewReader(body))
+		return resp.StatusCode, text
+	}
+	now := time.Now().UTC().Format(http.TimeFormat)
+	if status, body := ask("PUT", "/old/a", now, "x"); status != 200 {
+		t.Fatalf("put: %d %s", status, body)
+	}
+	if status, body := ask("GET", "/old/a", now, ""); status != 200 || body != "x" {
+		t.Errorf("get: %d %s", status, body)
+	}
+	if status, body := ask("GET", "/old?uploads", now, ""); status != 200 {
+		t.Errorf("a sub-resource: %d %s", status, body)
+	}
+	if status, body := ask("GET", "/old/a", time.Now().Add(-time.Hour).UTC().Format(http.TimeFormat), ""); status != 403 || !strings.Contains(body, "RequestTimeTooSkewed") {
+		t.Errorf("an hour ago: %d %s", status, body)
+	}
+	if status, body := ask("GET", "/old/a", "yesterday", ""); status != 403 || !strings.Contains(body, "valid Date or x-amz-date header") {
+		t.Errorf("no date: %d %s", status, body)
+	}
+	for authorization, want := range map[string]string{"AWS HAHAHA": "InvalidArgument", "AWS nobody:x": "InvalidAccessKeyId", "AWS test:x": "SignatureDoesNotMatch"} {
+		if resp, body := e.send("GET", e.server.URL+"/old/a", map[string]string{"Date": now, "Authorization": authorization}, nil); resp.StatusCode == 200 || !strings.Contains(body, want) {
+			t.Errorf("%s: %d %s", authorization, resp.StatusCode, body)
+		}
+	}
+}

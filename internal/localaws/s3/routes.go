@@ -158,7 +158,7 @@ func (t *table) op(w way, do controllers.Controller) fiber.Handler {
 	}
 	presigned := middlewares.VerifyPresignedV4Signature(t.root, t.iam, t.region, w.upload)
 	checks = append(checks,
-		t.verifyV2URL(w.upload),
+		t.verifyV2(w.upload),
 		t.admitAnonymous(w),
 		func(c fiber.Ctx) error {
 			if requestOf(c.RequestCtx()).verifiedV2 {

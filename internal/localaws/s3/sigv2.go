@@ -19,8 +19,8 @@ import (
 	"github.com/versity/versitygw/s3err"
 )
 
-// Signature Version 2, for presigned URLs and forms alone: `aws s3 presign` and boto3
-// still make them by default in us-east-1.
+// Signature Version 2, in headers, presigned URLs and forms: `aws s3 presign` and boto3
+// still make such URLs by default in us-east-1, and old clients know nothing else.
 // Source: https://docs.aws.amazon.com/AmazonS3/latest/userguide/RESTAuthentication.html
 
 // subresources are the query parameters that Version 2 signs. The rest of a query is
@@ -41,11 +41,12 @@ func signV2(secret, s string) string {
 	return base64.StdEncoding.EncodeToString(h.Sum(nil))
 }
 
-// stringToSignV2 is what a presigned URL signs. rawPath is the path as sent, with the
-// bucket first; header reads the request's header.
-func stringToSignV2(method, rawPath string, query url.Values, header func(string) string, amz map[string][]string) string {
+// stringToSignV2 is what a request signs. rawPath is the path as sent, with the bucket
+// first; header reads the request's header; date is when a URL expires, or the header
+// Date.
+func stringToSignV2(method, rawPath, date string, query url.Values, header func(string) string, amz map[string][]string) string {
 	var b strings.Builder
-	for _, s := range []string{method, header("Content-Md5"), header("Content-Type"), query.Get("Expires")} {
+	for _, s := range []string{method, header("Content-Md5"), header("Content-Type"), date} {
 		b.WriteString(s + "\n")
 	}
 	names := make([]string, 0, len(amz))
@@ -72,11 +73,12 @@ func stringToSignV2(method, rawPath string, query url.Values, header func(string
 	return b.String()
 }
 
-// verifyV2URL verifies a URL presigned with Version 2 and passes requests without
-// such a signature on. upload says that the controller reads the body as a stream.
-func (t *table) verifyV2URL(upload bool) fiber.Handler {
+// verifyV2 verifies a request signed with Version 2, in its URL or its header, and
+// passes others on. upload says that the controller reads the body as a stream.
+func (t *table) verifyV2(upload bool) fiber.Handler {
 	return func(c fiber.Ctx) error {
-		if !utils.IsPresignedURLAuthV2(c) {
+		inHeader := strings.HasPrefix(c.Get("Authorization"), "AWS ")
+		if !inHeader && !utils.IsPresignedURLAuthV2(c) {
 			return nil
 		}
 		req := requestOf(c.RequestCtx())
@@ -84,18 +86,17 @@ func (t *table) verifyV2URL(upload bool) fiber.Handler {
 		if err != nil {
 			return s3err.GetAPIError(s3err.ErrInvalidURI)
 		}
-		if query.Get("AWSAccessKeyId") == "" || query.Get("Signature") == "" || query.Get("Expires") == "" {
-			return failure(http.StatusForbidden, "AccessDenied", "Query-string authentication requires the Signature, Expires and AWSAccessKeyId parameters")
+		key, got, date := query.Get("AWSAccessKeyId"), query.Get("Signature"), query.Get("Expires")
+		if inHeader {
+			key, got, date, err = t.headerV2(c)
+		} else {
+			err = t.expiryV2(key, got, date)
 		}
-		if a := query.Get("AWSAccessKeyId"); a != t.root.Access {
-			return s3err.GetInvalidAccessKeyIdErr(a)
-		}
-		expires, err := strconv.ParseInt(query.Get("Expires"), 10, 64)
 		if err != nil {
-			return s3err.GetAPIError(s3err.ErrAccessDenied)
+			return err
 		}
-		if now := t.s.opts.Now(); now.Unix() > expires {
-			return s3err.GetExpiredPresignedURLError(0, time.Unix(expires, 0).UTC().Format(time.RFC3339), now.UTC().Format(time.RFC3339))
+		if key != t.root.Access {
+			return s3err.GetInvalidAccessKeyIdErr(key)
 		}
 		amz := map[string][]string{}
 		for k, v := range c.Request().Header.All() {
@@ -103,8 +104,8 @@ func (t *table) verifyV2URL(upload bool) fiber.Handler {
 				amz[name] = append(amz[name], strings.TrimSpace(string(v)))
 			}
 		}
-		sts := stringToSignV2(c.Method(), req.signedPath, query, func(h string) string { return c.Get(h) }, amz)
-		if got := query.Get("Signature"); !equal(signV2(t.root.Secret, sts), got) {
+		sts := stringToSignV2(c.Method(), req.signedPath, date, query, func(h string) string { return c.Get(h) }, amz)
+		if !equal(signV2(t.root.Secret, sts), got) {
 			return s3err.GetSignatureDoesNotMatchErr(t.root.Access, sts, got, utils.HexBytes(sts), "", "")
 		}
 		t.admit(c, auth.Account{Access: t.root.Access, Secret: t.root.Secret, Role: auth.RoleAdmin})
@@ -121,6 +122,52 @@ func (t *table) verifyV2URL(upload bool) fiber.Handler {
 		}
 		return nil
 	}
+}
+
+// expiryV2 checks the parameters of a presigned URL.
+func (t *table) expiryV2(key, signature, expires string) error {
+	if key == "" || signature == "" || expires == "" {
+		return failure(http.StatusForbidden, "AccessDenied", "Query-string authentication requires the Signature, Expires and AWSAccessKeyId parameters")
+	}
+	at, err := strconv.ParseInt(expires, 10, 64)
+	if err != nil {
+		return s3err.GetAPIError(s3err.ErrAccessDenied)
+	}
+	if now := t.s.opts.Now(); now.Unix() > at {
+		return s3err.GetExpiredPresignedURLError(0, time.Unix(at, 0).UTC().Format(time.RFC3339), now.UTC().Format(time.RFC3339))
+	}
+	return nil
+}
+
+// maxSkewV2 is how far a request's date may be from the service's clock.
+const maxSkewV2 = 15 * time.Minute
+
+// headerV2 reads the header Authorization and checks the request's date. The date that
+// is signed is empty where the header x-amz-date, which is signed anyway, has it.
+func (t *table) headerV2(c fiber.Ctx) (key, signature, date string, err error) {
+	key, signature, ok := strings.Cut(strings.TrimSpace(strings.TrimPrefix(c.Get("Authorization"), "AWS ")), ":")
+	if !ok || key == "" || signature == "" {
+		return "", "", "", badArgument("Authorization", c.Get("Authorization"), "AWS authorization header is invalid.  Expected AwsAccessKeyId:signature")
+	}
+	text := c.Get("X-Amz-Date")
+	if text == "" {
+		text = c.Get("Date")
+		date = text
+	}
+	at, err := http.ParseTime(text)
+	if err != nil {
+		if at, err = time.Parse("Mon, 2 Jan 2006 15:04:05 -0700", text); err != nil {
+			at, err = time.Parse("20060102T150405Z", text)
+		}
+	}
+	if err != nil || at.Unix() < 0 {
+		return "", "", "", failure(http.StatusForbidden, "AccessDenied", "AWS authentication requires a valid Date or x-amz-date header")
+	}
+	if now := t.s.opts.Now(); now.Sub(at).Abs() > maxSkewV2 {
+		return "", "", "", failure(http.StatusForbidden, "RequestTimeTooSkewed", "The difference between the request time and the current time is too large.",
+			"RequestTime", text, "ServerTime", now.UTC().Format(time.RFC3339), "MaxAllowedSkewMilliseconds", strconv.FormatInt(maxSkewV2.Milliseconds(), 10))
+	}
+	return key, signature, date, nil
 }
 
 // admit notes that the request was signed by the account.
