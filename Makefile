@@ -11,7 +11,7 @@ TOOLS        := $(CURDIR)/.tools
 LINT         := $(TOOLS)/golangci-lint-$(LINT_VERSION)
 
 .DEFAULT_GOAL := help
-.PHONY: help up build deps deps-test test lint bench bench-imaging soak fuzz clean
+.PHONY: help up build deps deps-test test lint bench bench-endpoint bench-imaging soak fuzz clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -37,6 +37,9 @@ lint: deps ## vet, format and import-direction checks
 
 bench: deps ## run the Go benchmarks of endpoint and pipeline
 	$(GO) test -run '^$$' -bench . -benchtime 2s ./internal/localaws/... ./internal/queue/...
+
+bench-endpoint: build ## measure the endpoint side by side with goaws and fauxqs where they are installed (ARGS="…")
+	$(GO) run ./bench/endpoint -tintype $(BIN) $(ARGS)
 
 bench-imaging: deps ## run the Go benchmarks of the imaging engine
 	$(GO) test -run '^$$' -bench . -benchtime 2s ./internal/imaging/...

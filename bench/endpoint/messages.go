@@ -29,7 +29,7 @@ var body = strings.Repeat("x", bodySize)
 // a busy moment of the machine is everybody's.
 func messages(ctx context.Context, o options) error {
 	fmt.Printf("\n## Messages: send + receive + delete, batches of 10, bodies of %d bytes, %d clients\n\n", bodySize, o.clients)
-	fmt.Println("| backlog | program | kept | messages/s | server CPU µs/message | memory MB | Tintype's rate to it |")
+	fmt.Println("| backlog | program | kept | messages/s | server CPU µs/message | memory MB | rate of the first to it |")
 	fmt.Println("|---|---|---|---|---|---|---|")
 	for _, backlog := range o.backlogs {
 		if err := atBacklog(ctx, o, backlog); err != nil {
@@ -42,6 +42,7 @@ func messages(ctx context.Context, o options) error {
 // contestant is a program with a filled queue, and what was measured of it.
 type contestant struct {
 	*server
+	backlog   int
 	client    *sqs.Client
 	url       *string
 	rates     []float64 // messages/s
@@ -49,10 +50,22 @@ type contestant struct {
 	memoryMax int64
 }
 
+// entry is a program and the backlog it gets.
+type entry struct {
+	kind
+	backlog int
+}
+
 func atBacklog(ctx context.Context, o options, backlog int) error {
-	kinds := []kind{tintype(o)}
+	entries := []entry{{tintype(o), backlog}}
+	if backlog > o.backlogs[0] {
+		// The same program beside a small backlog, in the same minutes.
+		entries = append(entries, entry{tintype(o), o.backlogs[0]})
+	}
 	if backlog <= peerBacklog {
-		kinds = append(kinds, peers(o)...)
+		for _, k := range peers(o) {
+			entries = append(entries, entry{k, backlog})
+		}
 	}
 	var field []*contestant
 	defer func() {
@@ -60,22 +73,22 @@ func atBacklog(ctx context.Context, o options, backlog int) error {
 			c.kill()
 		}
 	}()
-	for _, k := range kinds {
-		s, err := start(ctx, k, filepath.Join(o.dir, fmt.Sprint(k.name, "-", backlog)))
+	for _, e := range entries {
+		s, err := start(ctx, e.kind, filepath.Join(o.dir, fmt.Sprint(e.name, "-", backlog, "-", e.backlog)))
 		if err != nil {
 			return err
 		}
-		c := &contestant{server: s, client: s.sqs(o.clients)}
+		c := &contestant{server: s, backlog: e.backlog, client: s.sqs(o.clients)}
 		field = append(field, c)
 		if c.url, err = queue(ctx, c.client, "bench"); err != nil {
-			return fmt.Errorf("%s: %w", k.name, err)
+			return fmt.Errorf("%s: %w", e.name, err)
 		}
-		if err := c.fill(ctx, backlog, o.clients); err != nil {
-			return fmt.Errorf("fill %s: %w", k.name, err)
+		if err := c.fill(ctx, e.backlog, o.clients); err != nil {
+			return fmt.Errorf("fill %s: %w", e.name, err)
 		}
 		// Warm: connections, caches, compilers.
 		if _, err := c.live(ctx, min(o.round, time.Second), o.clients); err != nil {
-			return fmt.Errorf("%s: %w", k.name, err)
+			return fmt.Errorf("%s: %w", e.name, err)
 		}
 	}
 	for range o.rounds {
@@ -93,7 +106,7 @@ func atBacklog(ctx context.Context, o options, backlog int) error {
 		}
 	}
 	for _, c := range field {
-		fmt.Printf("| %d | %s | %s | %s | %s | %d | %.2f |\n", backlog, c.name, c.durable, spread(c.rates), spread(c.cpu), c.memoryMax>>20, median(field[0].rates)/median(c.rates))
+		fmt.Printf("| %d | %s | %s | %s | %s | %d | %.2f |\n", c.backlog, c.name, c.durable, spread(c.rates), spread(c.cpu), c.memoryMax>>20, median(field[0].rates)/median(c.rates))
 	}
 	return nil
 }
