@@ -40,6 +40,11 @@ func (s store) CompleteMultipartUpload(ctx context.Context, in *awss3.CompleteMu
 	if err != nil {
 		return out, "", err
 	}
+	if key := requestOf(ctx).customer; key != nil { // it may be left out here
+		if err := up.checkPartKey(key); err != nil {
+			return out, "", err
+		}
+	}
 	stored, err := s.storedParts(ctx, up.id, 0, maxParts)
 	if err != nil {
 		return out, "", err

@@ -76,7 +76,7 @@ func (s *Service) translate(c *fasthttp.RequestCtx, r *http.Request) error {
 	uri.SetPath(path)
 	switch {
 	case r.ContentLength > 0 || r.ContentLength < 0 && r.Body != nil && r.Body != http.NoBody:
-		c.Request.SetBodyStream(r.Body, int(r.ContentLength))
+		c.Request.SetBodyStream(withTrailer(r), int(r.ContentLength))
 	case r.Method != http.MethodGet && r.Method != http.MethodHead:
 		h.SetContentLength(0)
 	}
