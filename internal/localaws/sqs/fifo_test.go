@@ -303,6 +303,49 @@ func groupRows(t testing.TB, d *db.DB) (n int) {
 	return n
 }
 
+func TestAReceiveCanBeTriedAgain(t *testing.T) {
+	inBubble(t, func(t *testing.T, s *Service, d *db.DB, c *sqs.Client) {
+		url := createFIFO(t, c, "q.fifo", map[string]string{"VisibilityTimeout": "30"})
+		for _, m := range []string{"1", "2", "3"} {
+			sendTo(t, c, url, "g", m)
+		}
+		try := func(attempt string) []types.Message {
+			out, err := c.ReceiveMessage(t.Context(), &sqs.ReceiveMessageInput{QueueUrl: &url, MaxNumberOfMessages: 2, ReceiveRequestAttemptId: &attempt,
+				MessageSystemAttributeNames: []types.MessageSystemAttributeName{"All"}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			return out.Messages
+		}
+		first := try("a")
+		time.Sleep(20 * time.Second)
+		again := try("a")
+		if len(first) != 2 || len(again) != 2 || *again[1].ReceiptHandle != *first[1].ReceiptHandle || *again[0].Body != "1" || again[0].Attributes["ApproximateReceiveCount"] != "1" {
+			t.Fatalf("%+v, then %+v", first, again)
+		}
+		if got := try("b"); len(got) != 0 {
+			t.Errorf("another attempt got %+v", got)
+		}
+		// The second try began the visibility anew.
+		time.Sleep(20 * time.Second)
+		remove(t, c, url, first[0])
+		if got := try("a"); len(got) != 0 {
+			t.Errorf("after a delete: %+v", got)
+		}
+		time.Sleep(10 * time.Second)
+		if got := try("a"); len(got) != 2 || *got[0].Body != "2" || got[0].Attributes["ApproximateReceiveCount"] != "2" {
+			t.Errorf("after the visibility: %+v", got)
+		}
+		time.Sleep(dedupInterval)
+		if err := s.sweep(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if n := len(s.byName("q.fifo").attempts.byID); n != 0 {
+			t.Errorf("%d attempts are remembered", n)
+		}
+	})
+}
+
 func TestFIFORefusals(t *testing.T) {
 	c := httpClient(t)
 	ctx := t.Context()

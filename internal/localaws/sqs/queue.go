@@ -32,6 +32,7 @@ type queue struct {
 	// not deducted until it reaches the limit and is counted anew.
 	inFlight atomic.Int64
 	traffic  traffic // for the console
+	attempts attempts
 }
 
 // settings are a queue's attributes as the operations use them. They are not changed

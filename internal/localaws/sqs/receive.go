@@ -47,13 +47,12 @@ func (s *Service) receiveMessage(ctx context.Context, r *wire.Request, in *sqs.R
 		}
 		wait = time.Duration(in.WaitTimeSeconds) * time.Second
 	}
-	if id := in.ReceiveRequestAttemptId; id != nil {
-		// Accepted, as retrying a receive is: what the first one took is visible again when
-		// its time is up.
+	attempt := in.ReceiveRequestAttemptId
+	if attempt != nil {
 		if !q.fifo {
-			return nil, badParameter("ReceiveRequestAttemptId", *id, notForThisType)
+			return nil, badParameter("ReceiveRequestAttemptId", *attempt, notForThisType)
 		}
-		if err := checkFIFOID("ReceiveRequestAttemptId", *id); err != nil {
+		if err := checkFIFOID("ReceiveRequestAttemptId", *attempt); err != nil {
 			return nil, err
 		}
 	}
@@ -61,9 +60,21 @@ func (s *Service) receiveMessage(ctx context.Context, r *wire.Request, in *sqs.R
 	if err != nil {
 		return nil, err
 	}
-	got, err := s.receive(ctx, q, want, visibility, wait)
-	if err != nil {
-		return nil, err
+	var got []received
+	if attempt != nil {
+		if leases := q.attempts.recall(*attempt, time.Now().UnixMilli()); leases != nil {
+			if got, err = s.again(ctx, q, leases, visibility); err != nil {
+				return nil, err
+			}
+		}
+	}
+	if got == nil {
+		if got, err = s.receive(ctx, q, want, visibility, wait); err != nil {
+			return nil, err
+		}
+		if attempt != nil {
+			q.attempts.remember(*attempt, time.Now().UnixMilli(), got)
+		}
 	}
 	out := &sqs.ReceiveMessageOutput{}
 	for i := range got {

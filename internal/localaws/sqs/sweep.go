@@ -52,6 +52,7 @@ func (s *Service) sweep(ctx context.Context) error {
 	}
 	for _, name := range s.names(func(*queue) bool { return true }) {
 		if q := s.byName(name); q != nil {
+			q.attempts.forget(time.Now().UnixMilli())
 			if err := s.expire(ctx, q); err != nil {
 				return err
 			}
