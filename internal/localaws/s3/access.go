@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"io"
 	"net"
 	"net/http"
@@ -99,7 +100,7 @@ func (t *table) publicMay(c fiber.Ctx, st *settings, w way, name, key string) (b
 			return false, nil
 		case policy.Allowed:
 			// With RestrictPublicBuckets a public policy lets nobody in from outside.
-			return !(st.block.restrict && st.publicPolicy), nil
+			return !st.block.restrict || !st.publicPolicy, nil
 		}
 	}
 	if !st.aclsCount() || st.block.ignoreACLs {
@@ -295,8 +296,8 @@ func takeAnonymousBody(c fiber.Ctx, upload bool) error {
 // hideAbsence tells a caller who may not list the bucket that access is denied, where
 // others are told that there is no such key.
 func hideAbsence(c fiber.Ctx, err error) error {
-	known, ok := err.(s3err.S3Error)
-	if ok && utils.ContextKeyPublicBucket.IsSet(c) && !requestOf(c.RequestCtx()).mayList && known.BaseError().Code == "NoSuchKey" && (c.Method() == http.MethodGet || c.Method() == http.MethodHead) {
+	var known s3err.S3Error
+	if errors.As(err, &known) && utils.ContextKeyPublicBucket.IsSet(c) && !requestOf(c.RequestCtx()).mayList && known.BaseError().Code == "NoSuchKey" && (c.Method() == http.MethodGet || c.Method() == http.MethodHead) {
 		return accessDenied()
 	}
 	return err

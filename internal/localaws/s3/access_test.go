@@ -239,7 +239,7 @@ func TestSettingsBelongToTheirBucket(t *testing.T) {
 		}
 	}
 	known := 0
-	e.svc.settingsCache.known.Range(func(k, _ any) bool {
+	e.svc.known.Range(func(k, _ any) bool {
 		known++
 		if _, err := e.HeadBucket(e.ctx(), &awss3.HeadBucketInput{Bucket: aws.String(k.(string))}); err != nil {
 			t.Errorf("settings are remembered of %q, which is no bucket", k)

@@ -19,7 +19,7 @@ import (
 func clientKey(n byte) (key, sum *string) {
 	raw := bytes.Repeat([]byte{n}, 32)
 	digest := md5.Sum(raw)
-	return aws.String(string(base64.StdEncoding.EncodeToString(raw))), aws.String(base64.StdEncoding.EncodeToString(digest[:]))
+	return aws.String(base64.StdEncoding.EncodeToString(raw)), aws.String(base64.StdEncoding.EncodeToString(digest[:]))
 }
 
 func TestClientProvidedKeys(t *testing.T) {

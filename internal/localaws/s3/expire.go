@@ -157,7 +157,7 @@ func (x *expiry) objects(ctx context.Context) error {
 			var size, modified int64
 			var etag, tags string
 			if err := rows.Scan(&after, &size, &etag, &modified, &tags); err != nil {
-				rows.Close()
+				rows.Close() //nolint:sqlclosecheck // before the changes, which want the connection
 				return err
 			}
 			n++
@@ -205,7 +205,7 @@ func (x *expiry) versions(ctx context.Context) error {
 		for rows.Next() {
 			var key []byte
 			if err := rows.Scan(&key); err != nil {
-				rows.Close()
+				rows.Close() //nolint:sqlclosecheck // before the changes, which want the connection
 				return err
 			}
 			keys = append(keys, key)

@@ -124,7 +124,7 @@ func (s *Service) isUpload(ctx context.Context, bucketID int64, key, id string) 
 		return true, nil
 	}
 	if _, err := hex.DecodeString(id); err != nil || len(id) != blobIDLen {
-		return false, nil
+		return false, nil //nolint:nilerr // that is the answer
 	}
 	var bucket int64
 	var of []byte

@@ -180,7 +180,7 @@ func (f *versionFill) rows(ctx context.Context, st *sql.Stmt, bucketID int64, fr
 		}
 		r.key, r.modified, r.checksum, r.versioned = string(key), fromMillis(modified), parseChecksum(sum), true
 		// A delete marker is the latest where nothing newer of its key came before it.
-		latest := r.current || r.marker && !(f.begun && f.last == r.key)
+		latest := r.current || r.marker && (!f.begun || f.last != r.key)
 		f.last, f.begun = r.key, true
 		common, grouped := commonPrefix(r.key, f.prefix, f.delimiter)
 		if grouped && common == f.common {

@@ -76,15 +76,15 @@ func (c *settingsCache) put(name string, s *settings, generation int64) {
 
 // forget drops a bucket's settings when the transaction that changes them is durable.
 func (s *Service) forget(tx *db.Tx, name string) {
-	tx.OnCommit(func() { s.settingsCache.drop(name) })
+	tx.OnCommit(func() { s.drop(name) })
 }
 
 // settings reads what decides about requests to a bucket.
 func (s *Service) settings(ctx context.Context, name string) (*settings, error) {
-	if known, ok := s.settingsCache.known.Load(name); ok {
+	if known, ok := s.known.Load(name); ok {
 		return known.(*settings), nil
 	}
-	generation := s.settingsCache.begin()
+	generation := s.begin()
 	var (
 		st                               settings
 		ownership                        sql.NullString
@@ -132,7 +132,7 @@ func (s *Service) settings(ctx context.Context, name string) (*settings, error) 
 		def := e.child("Rule", "ApplyServerSideEncryptionByDefault")
 		st.encryption = defaultEncryption{def.value("SSEAlgorithm"), def.value("KMSMasterKeyID"), e.value("Rule", "BucketKeyEnabled") == "true"}
 	}
-	s.settingsCache.put(name, &st, generation)
+	s.put(name, &st, generation)
 	return &st, nil
 }
 

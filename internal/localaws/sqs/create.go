@@ -69,7 +69,7 @@ func checkQueueName(name, fifoQueue string) error {
 	base, suffixed := strings.CutSuffix(name, fifoSuffix)
 	asked := strings.EqualFold(fifoQueue, "true")
 	switch {
-	case asked && !(suffixed && isName(base, 80-len(fifoSuffix))):
+	case asked && (!suffixed || !isName(base, 80-len(fifoSuffix))):
 		return invalid("The name of a FIFO queue can only include alphanumeric characters, hyphens, or underscores, must end with .fifo suffix and be 1 to 80 in length.")
 	case !asked && !isName(name, 80):
 		return invalid("Can only include alphanumeric characters, hyphens, or underscores. 1 to 80 in length")
