@@ -11,7 +11,8 @@ import (
 const legacy = "AWS.SimpleQueueService."
 
 func errNoQueue() *wire.Error {
-	return &wire.Error{Code: "QueueDoesNotExist", QueryCode: legacy + "NonExistentQueue", Message: "The specified queue does not exist."}
+	return &wire.Error{Code: "QueueDoesNotExist", QueryCode: legacy + "NonExistentQueue", Message: "The specified queue does not exist.",
+		QueryMessage: "The specified queue does not exist for this wsdl version."}
 }
 
 func missing(name string) *wire.Error {

@@ -14,6 +14,8 @@ type Error struct {
 	// x-amzn-query-error, see where it differs from Code:
 	// "AWS.SimpleQueueService.NonExistentQueue". Empty: Code.
 	QueryCode string
+	// QueryMessage is what Query clients are told where that differs. Empty: Message.
+	QueryMessage string
 }
 
 func (e *Error) Error() string { return e.Code + ": " + e.Message }
@@ -43,6 +45,13 @@ func (e *Error) queryCode() string {
 		return e.Code
 	}
 	return e.QueryCode
+}
+
+func (e *Error) queryMessage() string {
+	if e.QueryMessage == "" {
+		return e.Message
+	}
+	return e.QueryMessage
 }
 
 func unknownOperation(name string, json bool) *Error {

@@ -262,6 +262,12 @@ func TestSNSQueryWithTheSDK(t *testing.T) {
 	if !errors.As(err, &gone) || gone.ErrorMessage() != "Topic does not exist: "+awkward {
 		t.Errorf("err = %v", err)
 	}
+	rec.err = &Error{Code: "Gone", Message: "new words", QueryMessage: "old words"}
+	_, err = c.GetTopicAttributes(ctx, &sns.GetTopicAttributesInput{TopicArn: aws.String("t")})
+	var said interface{ ErrorMessage() string }
+	if !errors.As(err, &said) || said.ErrorMessage() != "old words" {
+		t.Errorf("err = %v", err)
+	}
 	_, err = c.DeleteTopic(ctx, &sns.DeleteTopicInput{TopicArn: aws.String("t")})
 	wantCode(t, err, "InvalidAction")
 }

@@ -36,7 +36,7 @@ func (queryProtocol) failure(s *Service, e *Error, requestID string, _ http.Head
 	x.open("Error")
 	x.text("Type", e.fault())
 	x.text("Code", e.queryCode())
-	x.text("Message", e.Message)
+	x.text("Message", e.queryMessage())
 	if s.Naming.Flattened {
 		x.b.WriteString("<Detail/>") // SQS has it, SNS has not
 	}
