@@ -116,11 +116,11 @@ func (t *table) publicMay(c fiber.Ctx, st *settings, w way, name, key string) (b
 	case auth.PutBucketAclAction:
 		return st.acl.allows("WRITE_ACP"), nil
 	case auth.GetObjectAction, auth.GetObjectAttributesAction:
-		return t.objectAllows(c, name, key, "READ")
+		return t.objectAllows(c, st, name, key, "READ")
 	case auth.GetObjectAclAction:
-		return t.objectAllows(c, name, key, "READ_ACP")
+		return t.objectAllows(c, st, name, key, "READ_ACP")
 	case auth.PutObjectAclAction:
-		return t.objectAllows(c, name, key, "WRITE_ACP")
+		return t.objectAllows(c, st, name, key, "WRITE_ACP")
 	}
 	return false, nil
 }

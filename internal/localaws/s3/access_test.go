@@ -250,3 +250,71 @@ func TestSettingsBelongToTheirBucket(t *testing.T) {
 		t.Errorf("%d settings are remembered of %d buckets", known, n)
 	}
 }
+
+// Whoever may list a bucket is told what is not in it; an ACL may be empty.
+func TestListersLearnOfAbsence(t *testing.T) {
+	e := start(t)
+	b := e.bucket("absence")
+	if _, err := e.DeleteBucketOwnershipControls(e.ctx(), &awss3.DeleteBucketOwnershipControlsInput{Bucket: &b}); err != nil {
+		t.Fatal(err)
+	}
+	e.unblock(b)
+	if got := e.anonymous("GET", "/absence/a", "", nil); got != 403 {
+		t.Errorf("a private bucket: %d", got)
+	}
+	if _, err := e.PutBucketAcl(e.ctx(), &awss3.PutBucketAclInput{Bucket: &b, ACL: types.BucketCannedACLPublicRead}); err != nil {
+		t.Fatal(err)
+	}
+	if got := e.anonymous("GET", "/absence/a", "", nil); got != 404 {
+		t.Errorf("a listed bucket: %d", got)
+	}
+	owner := canonicalID("000000000000")
+	if _, err := e.PutBucketAcl(e.ctx(), &awss3.PutBucketAclInput{Bucket: &b, AccessControlPolicy: &types.AccessControlPolicy{Owner: &types.Owner{ID: &owner}, Grants: []types.Grant{}}}); err != nil {
+		t.Fatal(err)
+	}
+	if acl, err := e.GetBucketAcl(e.ctx(), &awss3.GetBucketAclInput{Bucket: &b}); err != nil || len(acl.Grants) != 0 {
+		t.Errorf("ACL = %+v, %v", acl, err)
+	}
+}
+
+func TestBucketNames(t *testing.T) {
+	e := start(t)
+	for _, name := range []string{"a..b", "a.-b", "a-.b", "xn--abc", "sthree-a", "amzn-s3-demo-a", "abc-s3alias", "abc--ol-s3", "abc.mrap", "10.0.0.1", "ab", strings.Repeat("a", 64), "Abc", "-abc", "abc-", "a_bc"} {
+		if status, body := e.signedBody("PUT", "/"+name, ""); status != 400 || !strings.Contains(body, "InvalidBucketName") {
+			t.Errorf("%s: %d %s", name, status, body)
+		}
+	}
+	for _, name := range []string{"abc", "a.b.c", "a--b", "0abc9", strings.Repeat("a", 63)} {
+		if status, body := e.signedBody("PUT", "/"+name, ""); status != 200 {
+			t.Errorf("%s: %d %s", name, status, body)
+		}
+	}
+}
+
+func TestWhereABucketIs(t *testing.T) {
+	e := start(t)
+	for location, want := range map[string]string{"us-east-1": "InvalidLocationConstraint", "moon-1": "InvalidLocationConstraint", "eu-west-3": ""} {
+		_, err := e.CreateBucket(e.ctx(), &awss3.CreateBucketInput{Bucket: aws.String("located"), CreateBucketConfiguration: &types.CreateBucketConfiguration{LocationConstraint: types.BucketLocationConstraint(location)}})
+		wantCode(t, err, want)
+	}
+	if l, err := e.GetBucketLocation(e.ctx(), &awss3.GetBucketLocationInput{Bucket: aws.String("located")}); err != nil || l.LocationConstraint != "eu-west-3" {
+		t.Errorf("location = %+v, %v", l, err)
+	}
+	if h, err := e.HeadBucket(e.ctx(), &awss3.HeadBucketInput{Bucket: aws.String("located")}); err != nil || aws.ToString(h.BucketRegion) != "eu-west-3" {
+		t.Errorf("head = %+v, %v", h, err)
+	}
+	e.bucket("here")
+	page, err := e.ListBuckets(e.ctx(), &awss3.ListBucketsInput{MaxBuckets: aws.Int32(1)})
+	if err != nil || len(page.Buckets) != 1 || *page.Buckets[0].Name != "here" || aws.ToString(page.Buckets[0].BucketRegion) != "us-east-1" || page.ContinuationToken == nil {
+		t.Fatalf("first page = %+v, %v", page, err)
+	}
+	page, err = e.ListBuckets(e.ctx(), &awss3.ListBucketsInput{MaxBuckets: aws.Int32(1), ContinuationToken: page.ContinuationToken})
+	if err != nil || len(page.Buckets) != 1 || *page.Buckets[0].Name != "located" || page.ContinuationToken != nil {
+		t.Errorf("second page = %+v, %v", page, err)
+	}
+	if only, err := e.ListBuckets(e.ctx(), &awss3.ListBucketsInput{BucketRegion: aws.String("eu-west-3")}); err != nil || len(only.Buckets) != 1 {
+		t.Errorf("buckets of a region = %+v, %v", only, err)
+	}
+	_, err = e.ListBuckets(e.ctx(), &awss3.ListBucketsInput{MaxBuckets: aws.Int32(0)})
+	wantCode(t, err, "InvalidArgument")
+}

@@ -195,7 +195,7 @@ func aclShape() *shape {
 // parseACL reads an AccessControlPolicy.
 func parseACL(body []byte, owner string) (accessList, error) {
 	malformed := s3err.GetAPIError(s3err.ErrMalformedACL)
-	var a accessList
+	a := accessList{Grants: []grant{}} // to nobody, not even the owner, if there are none
 	doc, err := parseElement(body)
 	if err != nil || doc.name != "AccessControlPolicy" || !aclShape().fits(doc) {
 		return a, malformed

@@ -2,7 +2,9 @@ package s3
 
 import (
 	"context"
+	"database/sql"
 	"encoding/json"
+	"errors"
 	"net/http"
 	"strings"
 
@@ -193,19 +195,24 @@ func (t *table) noteACL(ctx context.Context, name, key string, get func(string) 
 	return nil
 }
 
-// objectAllows says whether an object's ACL lets everybody do it.
-func (t *table) objectAllows(c fiber.Ctx, name, key, permission string) (bool, error) {
-	var acl string
-	query, args := `SELECT coalesce(o.meta ->> '$.acl', '') FROM s3_buckets b JOIN s3_objects o ON o.bucket = b.id AND o.key = ? WHERE b.name = ?`, []any{[]byte(key), name}
+// objectAllows says whether an object's ACL lets everybody do it. Of what is not there,
+// those may learn who may list the bucket.
+func (t *table) objectAllows(c fiber.Ctx, st *settings, name, key, permission string) (bool, error) {
+	ctx := c.RequestCtx()
 	if v := c.Query("versionId"); v != "" {
-		r, err := t.s.record(c.RequestCtx(), name, key, v)
+		r, err := t.s.record(ctx, name, key, v)
 		if err != nil {
-			return false, nil //nolint:nilerr // nothing there that anybody could be let to
+			return st.acl.allows("READ"), nil //nolint:nilerr // nothing there, or not to be read
 		}
 		return r.meta.ACL != nil && r.meta.ACL.allows(permission), nil
 	}
-	if t.s.db.Read().QueryRowContext(requestOf(c.RequestCtx()).ctx, query, args...).Scan(&acl) != nil || acl == "" {
-		return false, nil //nolint:nilerr // nothing there, or not to be read: nobody is let in
+	var acl string
+	err := t.s.db.Read().QueryRowContext(requestOf(ctx).ctx, `SELECT coalesce(meta ->> '$.acl', '') FROM s3_objects WHERE bucket = ? AND key = ?`, st.id, []byte(key)).Scan(&acl)
+	switch {
+	case errors.Is(err, sql.ErrNoRows):
+		return st.acl.allows("READ"), nil
+	case err != nil || acl == "":
+		return false, err
 	}
 	var a accessList
 	if err := json.Unmarshal([]byte(acl), &a); err != nil {

@@ -72,6 +72,9 @@ func (t *table) readNewBucket(c fiber.Ctx) (newBucket, error) {
 			return n, failure(http.StatusBadRequest, "InvalidArgument", "Invalid x-amz-object-ownership header: "+n.ownership, "ArgumentName", "x-amz-object-ownership")
 		}
 	}
+	if !newName(n.name) {
+		return n, s3err.GetBucketErr(s3err.ErrInvalidBucketName, n.name)
+	}
 	acl, asked, err := aclOfHeaders(func(h string) string { return c.Get(h) }, t.s.owner)
 	if err != nil {
 		return n, err
@@ -277,4 +280,26 @@ func encodeToken(name string) string { return base64.URLEncoding.EncodeToString(
 func decodeToken(token string) (name string, ok bool) {
 	b, err := base64.URLEncoding.DecodeString(token)
 	return string(b), err == nil
+}
+
+// newName says whether a bucket may be given the name. Those that exist are only held
+// against versitygw's looser rules.
+// Source: https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html
+func newName(name string) bool {
+	for label := range strings.SplitSeq(name, ".") {
+		if label == "" || strings.HasPrefix(label, "-") || strings.HasSuffix(label, "-") {
+			return false
+		}
+	}
+	for _, p := range []string{"xn--", "sthree-", "amzn-s3-demo-"} {
+		if strings.HasPrefix(name, p) {
+			return false
+		}
+	}
+	for _, s := range []string{"-s3alias", "--ol-s3", ".mrap", "--x-s3", "--table-s3"} {
+		if strings.HasSuffix(name, s) {
+			return false
+		}
+	}
+	return true
 }

@@ -21,6 +21,7 @@ import (
 	"github.com/versity/versitygw/s3api/middlewares"
 	"github.com/versity/versitygw/s3api/utils"
 	"github.com/versity/versitygw/s3err"
+	"github.com/versity/versitygw/s3response"
 )
 
 // maxFormFields bounds a form without its file, bytes.
@@ -48,12 +49,37 @@ func (t *table) postForm() fiber.Handler {
 	}
 	return controllers.ProcessHandlers(func(c fiber.Ctx) (*controllers.Response, error) {
 		resp, err := t.ctrl.POSTObject(c)
-		if err == nil && requestOf(c.RequestCtx()).noRedirect && resp.MetaOpts.Status == http.StatusSeeOther {
-			resp.MetaOpts.Status = http.StatusNoContent
-			delete(resp.Headers, "Location")
+		if err == nil {
+			t.answerForm(c, resp)
 		}
 		return resp, t.s.answer(action, err)
 	}, action, svc, checks...)
+}
+
+// answerForm puts what the controller answers into S3's form: the order of a redirect's
+// parameters, and a document without namespace.
+func (t *table) answerForm(c fiber.Ctx, resp *controllers.Response) {
+	req := requestOf(c.RequestCtx())
+	if doc, ok := resp.Data.(*s3response.PostResponse); ok {
+		c.Response().Header.SetContentType(fiber.MIMEApplicationXML)
+		resp.Data = branch("PostResponse", leaf("Location", doc.Location), leaf("Bucket", doc.Bucket), leaf("Key", doc.Key), leaf("ETag", doc.ETag)).encodePlain()
+	}
+	if resp.MetaOpts == nil || resp.MetaOpts.Status != http.StatusSeeOther {
+		return
+	}
+	form, ok := utils.ContextKeyObjectPostResult.Get(c).(middlewares.PostObjectResult)
+	if req.noRedirect || !ok {
+		resp.MetaOpts.Status = http.StatusNoContent
+		delete(resp.Headers, "Location")
+		return
+	}
+	to := form.Fields["success_action_redirect"]
+	sep := "?"
+	if strings.Contains(to, "?") {
+		sep = "&"
+	}
+	to += sep + "bucket=" + url.QueryEscape(c.Params("bucket")) + "&key=" + url.QueryEscape(form.Fields["key"]) + "&etag=" + url.QueryEscape(deref(resp.MetaOpts.ObjectETag))
+	resp.Headers["Location"] = &to
 }
 
 // readForm reads the fields up to the file and verifies who signed the policy.
