@@ -213,7 +213,7 @@ func (s *Service) spoolFile(r io.Reader) (content, error) {
 	if err != nil {
 		return content{}, err
 	}
-	n, err := io.CopyBuffer(onlyWriter{f}, r, make([]byte, copyBuffer))
+	n, err := io.CopyBuffer(&earlyWriter{f: f}, r, make([]byte, copyBuffer))
 	if err != nil {
 		f.Close()
 		s.blobs.remove(id)
@@ -226,8 +226,25 @@ func (s *Service) spoolFile(r io.Reader) (content, error) {
 	return content{size: n, blob: id}, nil
 }
 
-// onlyWriter hides ReadFrom, which would choose a smaller buffer.
-type onlyWriter struct{ io.Writer }
+// writebackStep is after how many bytes the disk is set to work.
+const writebackStep = 1 << 20
+
+// earlyWriter has what it wrote go to disk while the rest arrives, so that the sync at
+// the end waits for less. It has no ReadFrom, which would choose a smaller buffer.
+type earlyWriter struct {
+	f              *os.File
+	written, begun int64
+}
+
+func (w *earlyWriter) Write(p []byte) (int, error) {
+	n, err := w.f.Write(p)
+	w.written += int64(n)
+	if w.written-w.begun >= writebackStep {
+		startWriteback(w.f, w.begun, w.written-w.begun)
+		w.begun = w.written
+	}
+	return n, err
+}
 
 // concat stores the contents one after another as one. Files are copied by the
 // kernel where it can.
