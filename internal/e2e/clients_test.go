@@ -133,9 +133,10 @@ try:
     raise SystemExit("a missing queue was found")
 except sqs.exceptions.QueueDoesNotExist:
     pass
-try:
-    sqs.create_queue(QueueName="q.fifo", Attributes={"FifoQueue": "true"})
-    raise SystemExit("a FIFO queue was created, which is not offered")
-except sqs.exceptions.ClientError:
-    pass
+fifo = sqs.create_queue(QueueName="q.fifo", Attributes={"FifoQueue": "true"})["QueueUrl"]
+for i in range(4):
+    sqs.send_message(QueueUrl=fifo, MessageBody=str(i), MessageGroupId="g", MessageDeduplicationId=str(i % 3))
+order = [m["Body"] for m in sqs.receive_message(QueueUrl=fifo, MaxNumberOfMessages=10).get("Messages", [])]
+if order != ["0", "1", "2"]:
+    raise SystemExit("a FIFO queue gave %s" % order)
 `
