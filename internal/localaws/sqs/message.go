@@ -27,6 +27,7 @@ type submission struct {
 	system       map[string]types.MessageSystemAttributeValue
 	delay        *int32 // nil: the queue's
 	dedup, group *string
+	trace        string // of the request; the message's own counts more
 }
 
 // size is what counts towards the batch's limit.
@@ -43,6 +44,9 @@ func (m *submission) outgoing(q *queue, cfg *settings, sender string) (*outgoing
 			return nil, badParameter("DelaySeconds", *m.delay, "DelaySeconds must be >= 0 and <= 900.")
 		}
 		out.delay = time.Duration(*m.delay) * time.Second
+	}
+	if m.trace != "" && badRune(m.trace) < 0 {
+		out.trace = &m.trace
 	}
 	for name, v := range m.system {
 		if name != "AWSTraceHeader" {

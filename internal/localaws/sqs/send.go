@@ -74,7 +74,7 @@ func (s *Service) sendMessage(ctx context.Context, r *wire.Request, in *sqs.Send
 	}
 	m := &submission{
 		body: in.MessageBody, attributes: in.MessageAttributes, system: in.MessageSystemAttributes,
-		dedup: in.MessageDeduplicationId, group: in.MessageGroupId,
+		dedup: in.MessageDeduplicationId, group: in.MessageGroupId, trace: r.Trace,
 	}
 	if r.Present("DelaySeconds") {
 		m.delay = &in.DelaySeconds
@@ -110,7 +110,7 @@ func (s *Service) sendMessageBatch(ctx context.Context, r *wire.Request, in *sqs
 		e := &in.Entries[i]
 		m := &submission{
 			body: e.MessageBody, attributes: e.MessageAttributes, system: e.MessageSystemAttributes,
-			dedup: e.MessageDeduplicationId, group: e.MessageGroupId,
+			dedup: e.MessageDeduplicationId, group: e.MessageGroupId, trace: r.Trace,
 		}
 		if r.Present(entryMember(i, "DelaySeconds")) {
 			m.delay = &e.DelaySeconds

@@ -14,6 +14,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
+	smithyhttp "github.com/aws/smithy-go/transport/http"
 
 	"github.com/tintype/tintype/internal/localaws/db"
 	"github.com/tintype/tintype/internal/localaws/policy"
@@ -97,6 +98,24 @@ func TestAttributes(t *testing.T) {
 	}
 	if v, ok := attrs(t, c, url)["Policy"]; ok {
 		t.Errorf("Policy = %q after it was taken away", v)
+	}
+}
+
+// The trace of a request becomes its message's, unless that has its own.
+func TestATraceGoesOn(t *testing.T) {
+	c := httpClient(t)
+	url := create(t, c, "q", nil)
+	traced := func(o *sqs.Options) {
+		o.APIOptions = append(o.APIOptions, smithyhttp.AddHeaderValue("X-Amzn-Trace-Id", "Root=2"))
+	}
+	own := map[string]types.MessageSystemAttributeValue{"AWSTraceHeader": {DataType: aws.String("String"), StringValue: aws.String("Root=1")}}
+	for want, system := range map[string]map[string]types.MessageSystemAttributeValue{"Root=1": own, "Root=2": nil} {
+		if _, err := c.SendMessage(t.Context(), &sqs.SendMessageInput{QueueUrl: &url, MessageBody: aws.String("x"), MessageSystemAttributes: system}, traced); err != nil {
+			t.Fatal(err)
+		}
+		if got := one(t, c, url, 10).Attributes["AWSTraceHeader"]; got != want {
+			t.Errorf("trace %q, want %q", got, want)
+		}
 	}
 }
 

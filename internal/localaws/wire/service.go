@@ -33,6 +33,8 @@ type Request struct {
 	// BaseURL is how the caller reached the endpoint, from the Host header:
 	// "http://127.0.0.1:4566". URLs that are answered begin with it.
 	BaseURL string
+	// Trace is the caller's X-Ray trace, of the header X-Amzn-Trace-Id; may be empty.
+	Trace string
 	// Present tells whether a member was in the request at all, which the SDK's
 	// structs cannot tell from an explicit zero. A member of a list's entry is named
 	// by path, counted from 0: "Entries.2.DelaySeconds".
@@ -117,7 +119,7 @@ func (s *Service) Serve(w http.ResponseWriter, r *http.Request, body []byte, id 
 	requestID := UUID()
 	req := &Request{
 		ID: requestID, Account: id.Account, Region: id.Region, Principal: id.Principal,
-		BaseURL: baseURL(r), Present: func(string) bool { return false },
+		BaseURL: baseURL(r), Trace: r.Header.Get("X-Amzn-Trace-Id"), Present: func(string) bool { return false },
 	}
 	var p protocol = queryProtocol{}
 	if isJSON(r) {
