@@ -20,6 +20,8 @@ type deletion struct {
 	key, version string
 	must         gateway.ObjectDeletePreconditions
 	err          error
+	// tellAbsent tells also of what was not there, which S3 does of the keys of a list.
+	tellAbsent bool
 
 	// expired says that a lifecycle rule deletes it, which events tell of by other names.
 	expired bool
@@ -86,6 +88,9 @@ func (s *Service) deleteTx(ctx context.Context, tx *db.Tx, b bucket, d *deletion
 		d.gone = d.version
 	}
 	if old == nil {
+		if d.tellAbsent && d.version == "" {
+			return s.notify(ctx, tx, b, told, nil)
+		}
 		return nil
 	}
 	if err := old.lock.allows(now, requestOf(ctx).bypass()); err != nil {
@@ -157,7 +162,7 @@ func (s store) DeleteObjects(ctx context.Context, in *awss3.DeleteObjectsInput) 
 		objects = objects[len(batch):]
 		deletions := make([]deletion, len(batch))
 		for i, o := range batch {
-			d := deletion{key: deref(o.Key), version: deref(o.VersionId), must: gateway.ObjectDeletePreconditions{
+			d := deletion{key: deref(o.Key), version: deref(o.VersionId), tellAbsent: true, must: gateway.ObjectDeletePreconditions{
 				IfMatch: gateway.TrimEtag(o.ETag), IfMatchLastModTime: o.LastModifiedTime, IfMatchSize: o.Size,
 			}}
 			if checkVersion(ctx, d.version) != nil {

@@ -141,6 +141,7 @@ func (s *Service) eventBody(req *request, bucketName string, d Destination, c ch
 		rec.S3.Object.Sequencer = fmt.Sprintf("%016X", sequence)
 	}
 	if c.restored != nil {
+		rec.UserIdentity.PrincipalID = "AmazonCustomer:" + s.opts.Account // S3 did it, not who asked
 		rec.Glacier = &glacierData{c.restored}
 	}
 	if c.size >= 0 {

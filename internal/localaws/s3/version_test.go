@@ -473,3 +473,28 @@ func FuzzVersionID(f *testing.F) {
 		}
 	})
 }
+
+// S3 tells of every key of a list that is to be deleted, also of one that is not there;
+// of a single key only where there is one.
+func TestAListOfDeletionsIsToldWhole(t *testing.T) {
+	e := start(t)
+	b := e.bucket("absent")
+	if err := e.configure(b, types.NotificationConfiguration{TopicConfigurations: []types.TopicConfiguration{topic("s3:ObjectRemoved:*")}}); err != nil {
+		t.Fatal(err)
+	}
+	e.put(b, "there", []byte("x"))
+	ids := []types.ObjectIdentifier{{Key: aws.String("there")}, {Key: aws.String("absent")}}
+	if _, err := e.DeleteObjects(e.ctx(), &awss3.DeleteObjectsInput{Bucket: &b, Delete: &types.Delete{Objects: ids}}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := e.DeleteObject(e.ctx(), &awss3.DeleteObjectInput{Bucket: &b, Key: aws.String("absent")}); err != nil {
+		t.Fatal(err)
+	}
+	var keys []string
+	for _, v := range e.events()[1:] {
+		keys = append(keys, fmt.Sprint(v.object()["key"]))
+	}
+	if !slices.Equal(keys, []string{"there", "absent"}) {
+		t.Errorf("told of %q", keys)
+	}
+}
