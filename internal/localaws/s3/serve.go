@@ -34,6 +34,9 @@ func (s *Service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	c.SetUserValue(string(utils.ContextKeyRequestID), req.id)
 	c.SetUserValue(string(utils.ContextKeyHostID), req.hostID)
 	s.serve(&c)
+	if c.Response.StatusCode() >= http.StatusBadRequest {
+		drain(r)
+	}
 	s.reply(w, r, &c)
 }
 

@@ -50,3 +50,16 @@ func mendTrailer(tail []byte) []byte {
 	}
 	return append(tail[:at-len(before)], tail[at-len(before)+1:]...)
 }
+
+// drainLimit is how much of a refused upload is read, bytes.
+const drainLimit = 8 << 20
+
+// drain reads what is left of the body of a request that was refused before its end: a
+// client that is still sending when the connection closes does not see why. Who asked
+// first whether to send has not begun.
+func drain(r *http.Request) {
+	if r.Body == nil || r.Body == http.NoBody || r.Header.Get("Expect") != "" {
+		return
+	}
+	_, _ = io.CopyN(io.Discard, r.Body, drainLimit) // what cannot be read need not be
+}
