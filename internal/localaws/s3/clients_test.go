@@ -110,6 +110,11 @@ big = bytes(range(256)) * 4 * 1024 * 12
 s3.upload_fileobj(io.BytesIO(big), "boto", "big")
 out = io.BytesIO(); s3.download_fileobj("boto", "big", out)
 assert out.getvalue() == big
+# Uploads from files ask first whether to send. The connection must be good for the next one.
+one = boto3.client("s3", config=Config(max_pool_connections=1, read_timeout=10, retries={"max_attempts": 0}))
+for body in (b"", b"x", b"", b"y"):
+    one.put_object(Bucket="boto", Key="put url", Body=io.BytesIO(body))
+assert one.get_object(Bucket="boto", Key="put url")["Body"].read() == b"y"
 s3.copy({"Bucket": "boto", "Key": "big"}, "boto", "../big copy")
 assert s3.head_object(Bucket="boto", Key="../big copy")["ContentLength"] == len(big)
 try:

@@ -22,6 +22,7 @@ import (
 // versitygw is written for fasthttp. The request is handed to it in process: no
 // socket in between, bodies streamed in both directions.
 func (s *Service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	invite(w, r)
 	var c fasthttp.RequestCtx
 	c.Init(&fasthttp.Request{}, remoteAddr(r), silent{})
 	if err := s.translate(&c, r); err != nil {

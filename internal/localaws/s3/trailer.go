@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"io"
 	"net/http"
+	"strings"
 )
 
 // trailerTail is how much of the end of a body is looked at for its trailer, bytes: one
@@ -62,4 +63,14 @@ func drain(r *http.Request) {
 		return
 	}
 	_, _ = io.CopyN(io.Discard, r.Body, drainLimit) // what cannot be read need not be
+}
+
+// invite answers a client that asks whether to send (Expect: 100-continue) and has
+// nothing to send. net/http answers when the body is read, so never for an empty one;
+// S3 always does. Python's SDK needs it: a final answer without the 100 spoils its
+// connection, and the upload after the empty one hangs.
+func invite(w http.ResponseWriter, r *http.Request) {
+	if r.ContentLength == 0 && strings.EqualFold(r.Header.Get("Expect"), "100-continue") {
+		w.WriteHeader(http.StatusContinue)
+	}
 }

@@ -1,6 +1,7 @@
 package s3
 
 import (
+	"bufio"
 	"bytes"
 	"crypto/hmac"
 	"crypto/sha256"
@@ -10,12 +11,14 @@ import (
 	"fmt"
 	"hash/crc32"
 	"net/http"
+	"net/url"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
+	awss3 "github.com/aws/aws-sdk-go-v2/service/s3"
 )
 
 func hmacOf(key []byte, text string) []byte {
@@ -101,4 +104,38 @@ func FuzzMendTrailer(f *testing.F) {
 			t.Errorf("%d bytes became %d", n, len(got))
 		}
 	})
+}
+
+func TestAnEmptyUploadThatAsksFirstIsAnswered(t *testing.T) {
+	t.Parallel()
+	e := start(t)
+	b := e.bucket("asks-first")
+	signed, err := awss3.NewPresignClient(e.Client).PresignPutObject(e.ctx(), &awss3.PutObjectInput{Bucket: &b, Key: aws.String("k")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	u, err := url.Parse(signed.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	conn := dial(t, u.Host)
+	in := bufio.NewReader(conn)
+	for _, body := range []string{"", "x", ""} { // on one connection
+		fmt.Fprintf(conn, "PUT %s HTTP/1.1\r\nHost: %s\r\nContent-Length: %d\r\nExpect: 100-continue\r\n\r\n", u.RequestURI(), u.Host, len(body))
+		for _, want := range []int{http.StatusContinue, http.StatusOK} {
+			resp, err := http.ReadResponse(in, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if resp.Body.Close(); resp.StatusCode != want {
+				t.Fatalf("body %q: %d, want %d", body, resp.StatusCode, want)
+			}
+			if want == http.StatusContinue {
+				fmt.Fprint(conn, body)
+			}
+		}
+		if got := string(e.get(b, "k")); got != body {
+			t.Errorf("%q came back for %q", got, body)
+		}
+	}
 }
