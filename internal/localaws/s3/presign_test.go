@@ -1,7 +1,10 @@
 package s3
 
 import (
+	"bufio"
 	"context"
+	"fmt"
+	"io"
 	"net/http"
 	"net/url"
 	"strings"
@@ -146,6 +149,25 @@ func TestSignatureVersion2InTheHeader(t *testing.T) {
 	for authorization, want := range map[string]string{"AWS HAHAHA": "InvalidArgument", "AWS nobody:x": "InvalidAccessKeyId", "AWS test:x": "SignatureDoesNotMatch"} {
 		if resp, body := e.send("GET", e.server.URL+"/old/a", map[string]string{"Date": now, "Authorization": authorization}, nil); resp.StatusCode == 200 || !strings.Contains(body, want) {
 			t.Errorf("%s: %d %s", authorization, resp.StatusCode, body)
+		}
+	}
+}
+
+// Whatever path and method come, the answer is an error of S3 and no failure of ours.
+func TestOddPathsAndMethods(t *testing.T) {
+	e := start(t)
+	addr := strings.TrimPrefix(e.server.URL, "http://")
+	for _, line := range []string{"GET //x", "GET //", "GET /%00", "PUT //b/k", "GET /b%2Fc", "GET /abc/%00", "GET /abc/../d", "GET /..%2f..", "FOO /abc/d", "PROPFIND /abc", "PATCH /abc/d", "GET /abc/%ff", "DELETE //"} {
+		c := dial(t, addr)
+		fmt.Fprintf(c, "%s HTTP/1.1\r\nHost: %s\r\nContent-Length: 0\r\nConnection: close\r\n\r\n", line, addr)
+		resp, err := http.ReadResponse(bufio.NewReader(c), nil)
+		if err != nil {
+			t.Errorf("%s: %v", line, err)
+			continue
+		}
+		body, err := io.ReadAll(resp.Body)
+		if err != nil || resp.StatusCode < 400 || resp.StatusCode >= 500 || !strings.Contains(string(body), "<Error><Code>") {
+			t.Errorf("%s: %d %s (%v)", line, resp.StatusCode, body, err)
 		}
 	}
 }

@@ -35,7 +35,14 @@ func (s *Service) routes() *fiber.App {
 	t := s.table()
 	app := fiber.New(fiber.Config{
 		StrictRouting: true, CaseSensitive: true, StreamRequestBody: true,
-		ErrorHandler: func(c fiber.Ctx, err error) error { return t.fail(c, s.answer("route", err)) },
+		ErrorHandler: func(c fiber.Ctx, err error) error {
+			var lost *fiber.Error
+			if errors.As(err, &lost) && lost.Code < http.StatusInternalServerError {
+				// A path that names no bucket, such as "//".
+				return t.fail(c, s3err.GetAPIError(s3err.ErrInvalidURI))
+			}
+			return t.fail(c, s.answer("route", err))
+		},
 	})
 	app.Use(t.prepare)
 	app.All("/", t.service)

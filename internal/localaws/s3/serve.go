@@ -8,11 +8,13 @@ import (
 	"net"
 	"net/http"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 
 	"github.com/valyala/fasthttp"
 	"github.com/versity/versitygw/s3api/utils"
+	"github.com/versity/versitygw/s3err"
 )
 
 // ServeHTTP serves one S3 request; signatures are verified on the way. The path must
@@ -23,6 +25,13 @@ import (
 // socket in between, bodies streamed in both directions.
 func (s *Service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	invite(w, r)
+	if !slices.Contains(knownMethods, r.Method) {
+		// fiber would answer in plain text.
+		w.Header().Set("Content-Type", "application/xml")
+		w.WriteHeader(http.StatusMethodNotAllowed)
+		_, _ = w.Write(s3err.GetMethodNotAllowedErr(r.Method, s3err.ResourceTypeService, nil).XMLBody(utils.NewS3RequestID(), utils.NewS3HostID())) // a client that left cannot be told
+		return
+	}
 	var c fasthttp.RequestCtx
 	c.Init(&fasthttp.Request{}, remoteAddr(r), silent{})
 	if err := s.translate(&c, r); err != nil {
@@ -40,6 +49,9 @@ func (s *Service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	s.reply(w, r, &c)
 }
+
+// knownMethods are those that fiber has routes for.
+var knownMethods = []string{http.MethodGet, http.MethodPut, http.MethodHead, http.MethodPost, http.MethodDelete, http.MethodOptions, http.MethodPatch, http.MethodTrace, http.MethodConnect}
 
 // requestFrom collects what the backend will ask for.
 func (s *Service) requestFrom(r *http.Request) *request {
