@@ -304,6 +304,8 @@ func TestWhereABucketIs(t *testing.T) {
 		t.Errorf("head = %+v, %v", h, err)
 	}
 	e.bucket("here")
+	_, err := e.PutBucketLogging(e.ctx(), &awss3.PutBucketLoggingInput{Bucket: aws.String("here"), BucketLoggingStatus: &types.BucketLoggingStatus{LoggingEnabled: &types.LoggingEnabled{TargetBucket: aws.String("located"), TargetPrefix: aws.String("l")}}})
+	wantCode(t, err, "CrossLocationLoggingProhibitted")
 	page, err := e.ListBuckets(e.ctx(), &awss3.ListBucketsInput{MaxBuckets: aws.Int32(1)})
 	if err != nil || len(page.Buckets) != 1 || *page.Buckets[0].Name != "here" || aws.ToString(page.Buckets[0].BucketRegion) != "us-east-1" || page.ContinuationToken == nil {
 		t.Fatalf("first page = %+v, %v", page, err)

@@ -62,6 +62,15 @@ func TestSubresourcesAreKeptAndShown(t *testing.T) {
 	_, err = e.GetBucketReplication(ctx, &awss3.GetBucketReplicationInput{Bucket: &b})
 	wantCode(t, err, "ReplicationConfigurationNotFoundError")
 
+	if status, body := e.signedBody("PUT", "/"+b+"?tagging", "<Tagging><TagSet><Tag><Key>a</Key><Value>1</Value></Tag></TagSet></Tagging>"); status != 204 {
+		t.Errorf("tags: %d %s", status, body)
+	}
+	if status, body := e.signedBody("PUT", "/"+b+"?tagging", "<Tagging/>"); status != 204 {
+		t.Errorf("no tags: %d %s", status, body)
+	}
+	_, err = e.GetBucketTagging(ctx, &awss3.GetBucketTaggingInput{Bucket: &b})
+	wantCode(t, err, "NoSuchTagSet")
+
 	// A bucket of the same name knows nothing of its predecessor.
 	if _, err := e.PutBucketAccelerateConfiguration(ctx, &awss3.PutBucketAccelerateConfigurationInput{Bucket: &b, AccelerateConfiguration: &types.AccelerateConfiguration{Status: types.BucketAccelerateStatusEnabled}}); err != nil {
 		t.Fatal(err)

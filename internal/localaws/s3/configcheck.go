@@ -80,6 +80,9 @@ func checkLogging(q configRequest, doc *element) error {
 	if err != nil {
 		return err
 	}
+	if err := sameLocation(q, b.id); err != nil {
+		return err
+	}
 	if grants := on.child("TargetGrants"); grants != nil && len(grants.kids) > 0 {
 		var ownership sql.NullString
 		if err := q.tx.QueryRow(`SELECT ownership FROM s3_buckets WHERE id = ?`, b.id).Scan(&ownership); err != nil {
@@ -91,6 +94,31 @@ func checkLogging(q configRequest, doc *element) error {
 		}
 	}
 	return nil
+}
+
+// sameLocation refuses logs that would go to another region.
+func sameLocation(q configRequest, target int64) error {
+	at := func(id int64) (string, error) {
+		var doc []byte
+		err := q.tx.QueryRow(`SELECT coalesce((SELECT doc FROM s3_configs WHERE bucket = ? AND kind = '`+kindLocation+`' AND id = ''), '')`, id).Scan(&doc)
+		if err == nil && len(doc) == 0 {
+			return q.s.opts.Region, nil
+		}
+		return regionName(string(doc)), err
+	}
+	from, err := at(q.bucket.id)
+	if err != nil {
+		return err
+	}
+	to, err := at(target)
+	if err != nil || from == to {
+		return err
+	}
+	var details []string
+	if from != "us-east-1" {
+		details = append(details, "SourceBucketLocation", from)
+	}
+	return failure(http.StatusForbidden, "CrossLocationLoggingProhibitted", "Cross S3 location logging not allowed. ", append(details, "TargetBucketLocation", to)...)
 }
 
 // checkID compares the document's id with the query's.

@@ -165,6 +165,14 @@ func TestSignatureVersion2InTheHeader(t *testing.T) {
 	if status, body := ask("GET", "/old/a", "yesterday", ""); status != 403 || !strings.Contains(body, "valid Date or x-amz-date header") {
 		t.Errorf("no date: %d %s", status, body)
 	}
+	expires := fmt.Sprint(time.Now().Add(time.Minute).Unix())
+	moved := "/old/b?AWSAccessKeyId=test&Expires=" + expires + "&x-amz-meta-colour=red&Signature=" + url.QueryEscape(signV2("test", "PUT\n\n\n"+expires+"\nx-amz-meta-colour:red\n/old/b"))
+	if resp, body := e.send("PUT", e.server.URL+moved, nil, strings.NewReader("x")); resp.StatusCode != 200 {
+		t.Errorf("a header in the URL: %d %s", resp.StatusCode, body)
+	}
+	if h, err := e.HeadObject(e.ctx(), &awss3.HeadObjectInput{Bucket: aws.String("old"), Key: aws.String("b")}); err != nil || h.Metadata["colour"] != "red" {
+		t.Errorf("object = %+v, %v", h, err)
+	}
 	for authorization, want := range map[string]string{"AWS HAHAHA": "InvalidArgument", "AWS nobody:x": "InvalidAccessKeyId", "AWS test:x": "SignatureDoesNotMatch"} {
 		if resp, body := e.send("GET", e.server.URL+"/old/a", map[string]string{"Date": now, "Authorization": authorization}, nil); resp.StatusCode == 200 || !strings.Contains(body, want) {
 			t.Errorf("%s: %d %s", authorization, resp.StatusCode, body)

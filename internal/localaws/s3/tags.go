@@ -41,7 +41,7 @@ func readTags(list []*element, system func(key string) error) (map[string]string
 	return tags, nil
 }
 
-func taggingShape() *shape { return tree(must("TagSet", tree(any0("Tag", tagShape())))) }
+func taggingShape() *shape { return tree(may("TagSet", tree(any0("Tag", tagShape())))) }
 
 func (t *table) putBucketTagging(c fiber.Ctx) (*controllers.Response, error) {
 	resp := &controllers.Response{MetaOpts: &controllers.MetaOptions{Status: http.StatusNoContent}}
