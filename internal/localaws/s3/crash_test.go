@@ -217,6 +217,8 @@ func TestABlobThatCannotBeWrittenIsNotAcknowledged(t *testing.T) {
 	e := start(t)
 	b := e.bucket("full")
 	limitFileSize(t, 1<<20, func() {
+		// From a client that asks before it sends (the SDK does,
+		// from 2 MiB): it is still sending when the disk fails, and is to see why.
 		_, err := e.PutObject(e.ctx(), &awss3.PutObjectInput{Bucket: &b, Key: aws.String("k"), Body: bytes.NewReader(random(2<<20, 1))})
 		if statusOf(err) < 500 {
 			t.Errorf("status %d (%v), want a 5xx", statusOf(err), err)

@@ -25,6 +25,7 @@ import (
 // socket in between, bodies streamed in both directions.
 func (s *Service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	invite(w, r)
+	body := &upstream{r: r}
 	if !slices.Contains(knownMethods, r.Method) {
 		// fiber would answer in plain text.
 		w.Header().Set("Content-Type", "application/xml")
@@ -34,7 +35,7 @@ func (s *Service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	var c fasthttp.RequestCtx
 	c.Init(&fasthttp.Request{}, remoteAddr(r), silent{})
-	if err := s.translate(&c, r); err != nil {
+	if err := s.translate(&c, r, body); err != nil {
 		s.log.Warn("a request's header could not be read", "path", r.URL.Path, "err", err)
 		http.Error(w, "The request header could not be read.", http.StatusBadRequest)
 		return
@@ -45,7 +46,7 @@ func (s *Service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	c.SetUserValue(string(utils.ContextKeyHostID), req.hostID)
 	s.serve(&c)
 	if c.Response.StatusCode() >= http.StatusBadRequest {
-		drain(r)
+		body.drain()
 	}
 	s.reply(w, r, &c)
 }
@@ -73,8 +74,8 @@ func (s *Service) requestFrom(r *http.Request) *request {
 	}
 }
 
-// translate fills c's request with r.
-func (s *Service) translate(c *fasthttp.RequestCtx, r *http.Request) error {
+// translate fills c's request with r and its body.
+func (s *Service) translate(c *fasthttp.RequestCtx, r *http.Request, body io.Reader) error {
 	h := &c.Request.Header
 	if err := h.Read(headerReader(r)); err != nil {
 		return err
@@ -91,8 +92,8 @@ func (s *Service) translate(c *fasthttp.RequestCtx, r *http.Request) error {
 	}
 	uri.SetPath(path)
 	switch {
-	case r.ContentLength > 0 || r.ContentLength < 0 && r.Body != nil && r.Body != http.NoBody:
-		c.Request.SetBodyStream(withTrailer(r), int(r.ContentLength))
+	case r.ContentLength > 0 || r.ContentLength < 0 && r.Body != http.NoBody:
+		c.Request.SetBodyStream(withTrailer(r, body), int(r.ContentLength))
 	case r.Method != http.MethodGet && r.Method != http.MethodHead:
 		h.SetContentLength(0)
 	}

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"io"
 	"net/http"
-	"strings"
 )
 
 // trailerTail is how much of the end of a body is looked at for its trailer, bytes: one
@@ -15,11 +14,11 @@ const trailerTail = 512
 // checksum of a signed upload with "\n\r\n", as S3's documentation writes it, and S3
 // takes it; versitygw would take the "\n" for a part of the checksum.
 // Source: https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-streaming-trailers.html
-func withTrailer(r *http.Request) io.Reader {
+func withTrailer(r *http.Request, body io.Reader) io.Reader {
 	if r.ContentLength < 0 || r.Header.Get("X-Amz-Content-Sha256") != "STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER" {
-		return r.Body
+		return body
 	}
-	return io.MultiReader(io.LimitReader(r.Body, r.ContentLength-trailerTail), &trailerReader{r: r.Body})
+	return io.MultiReader(io.LimitReader(body, r.ContentLength-trailerTail), &trailerReader{r: body})
 }
 
 // trailerReader reads the end of a body whole, before it gives any of it.
@@ -50,27 +49,4 @@ func mendTrailer(tail []byte) []byte {
 		return tail
 	}
 	return append(tail[:at-len(before)], tail[at-len(before)+1:]...)
-}
-
-// drainLimit is how much of a refused upload is read, bytes.
-const drainLimit = 8 << 20
-
-// drain reads what is left of the body of a request that was refused before its end: a
-// client that is still sending when the connection closes does not see why. Who asked
-// first whether to send has not begun.
-func drain(r *http.Request) {
-	if r.Body == nil || r.Body == http.NoBody || r.Header.Get("Expect") != "" {
-		return
-	}
-	_, _ = io.CopyN(io.Discard, r.Body, drainLimit) // what cannot be read need not be
-}
-
-// invite answers a client that asks whether to send (Expect: 100-continue) and has
-// nothing to send. net/http answers when the body is read, so never for an empty one;
-// S3 always does. Python's SDK needs it: a final answer without the 100 spoils its
-// connection, and the upload after the empty one hangs.
-func invite(w http.ResponseWriter, r *http.Request) {
-	if r.ContentLength == 0 && strings.EqualFold(r.Header.Get("Expect"), "100-continue") {
-		w.WriteHeader(http.StatusContinue)
-	}
 }
