@@ -38,7 +38,7 @@ type Store interface {
 
 // Imaging is what a worker needs of *imaging.Engine.
 type Imaging interface {
-	Process(ctx context.Context, src []byte, job *recipe.Job) (*imaging.Picture, error)
+	Process(ctx context.Context, req imaging.Request) (*imaging.Picture, error)
 	Version() string
 }
 
@@ -203,6 +203,6 @@ func (w *Worker) compute(ctx context.Context, src []byte, job *recipe.Job) (*ima
 		Message: fmt.Sprintf("the image was not finished within %v", w.opts.ImageTimeout)})
 	defer cancel()
 	began := time.Now()
-	pic, err := w.opts.Imaging.Process(limited, src, job)
+	pic, err := w.opts.Imaging.Process(limited, imaging.Request{Source: src, Job: job})
 	return pic, time.Since(began), err
 }
