@@ -19,6 +19,8 @@ type source struct {
 	bytes  []byte
 	format string
 	header vips.Header
+	// profile is the ICC profile of a JPEG, which decides who may decode it.
+	profile []byte
 }
 
 // inspect tells the format by the bytes and holds the header to the limits.
@@ -48,6 +50,9 @@ func (e *Engine) inspect(src []byte) (*source, error) {
 	}
 	defer f.Close()
 	s.header = f.Header()
+	if format == sniff.JPEG {
+		s.profile = f.Profile()
+	}
 	if err := e.limits.checkPixels(s.header.Width, s.header.Height, s.frames()); err != nil {
 		return nil, err
 	}

@@ -1,0 +1,4 @@
+package vips
+
+// OptimizedPixels is for encoders that are to write JPEGs as this package does.
+const OptimizedPixels = optimizedPixels
