@@ -69,6 +69,17 @@ int tf_chain_rows(tf_chain *c, tf_planes *p) {
 	return run_colors(c, p);
 }
 
+int tf_chain_all(tf_chain *c, tf_in *in, tf_planes *p, int most) {
+	for (;;) {
+		int err = tf_in_rows(in, p, 0, most);
+		if (err || p->rows == 0)
+			return err;
+		err = tf_chain_rows(c, p);
+		if (err)
+			return err;
+	}
+}
+
 int tf_chain_rgb(tf_chain *c, const uint8_t *rgb, size_t stride, int rows) {
 	if (!c->split.y) {
 		int err = tf_planes_new(&c->split, &c->from, TF_STRIP, c->chroma_comes);

@@ -1,4 +1,5 @@
 #include "fused.h"
+#include "kernel.h"
 
 #include <string.h>
 
@@ -38,17 +39,14 @@ static inline void add_mixed(const tf_map *m, const uint8_t *a, const uint8_t *b
 	}
 }
 
-// average makes each sample of out from sx × sy of in, whose width is n_in.
+// average makes each sample of out from sx × 2 of in, whose width is n_in.
 static void average(const uint8_t *a, const uint8_t *b, int sx, int n_in, uint8_t *out, int n) {
-	if (sx == 1) {
-		for (int x = 0; x < n; x++)
-			out[x] = (uint8_t) ((a[x] + b[x] + 1) >> 1);
+	if (sx == 2) {
+		tf_halve(a, b, n_in, out);
 		return;
 	}
-	for (int x = 0; x < n_in / 2; x++)
-		out[x] = (uint8_t) ((a[2 * x] + a[2 * x + 1] + b[2 * x] + b[2 * x + 1] + 2) >> 2);
-	if (n_in & 1)
-		out[n - 1] = (uint8_t) ((a[n_in - 1] + b[n_in - 1] + 1) >> 1);
+	for (int x = 0; x < n; x++)
+		out[x] = (uint8_t) ((a[x] + b[x] + 1) >> 1);
 }
 
 void tf_chroma(const tf_map *map, tf_planes *in, int hs, int vs, tf_planes *out, int sub, int width) {

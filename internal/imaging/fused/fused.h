@@ -162,6 +162,9 @@ int tf_chain_rows(tf_chain *chain, tf_planes *p);
 // tf_chain_rgb is the same for RGB.
 int tf_chain_rgb(tf_chain *chain, const uint8_t *rgb, size_t stride, int rows);
 
+// tf_chain_all takes all rows of a decoder that does not give RGB, most at a time through p.
+int tf_chain_all(tf_chain *chain, tf_in *in, tf_planes *p, int most);
+
 // tf_chain_finish ends all files.
 int tf_chain_finish(tf_chain *chain);
 

@@ -17,6 +17,7 @@ import (
 // they are still in the fastest cache; on two, fewer handings-over.
 const (
 	rowsAlone    = C.TF_GROUP
+	rowsRGB      = C.TF_STRIP
 	rowsParallel = C.TF_STRIP
 )
 
@@ -69,7 +70,8 @@ func (d *decoder) close() {
 }
 
 // start chooses how to decode and begins. planes is nil where there are no colours to be
-// done on planes; rgb says that there are some to be done on RGB.
+// done on planes, and may be changed to suit the file; rgb says that there are some to be
+// done on RGB.
 func (d *decoder) start(ctx context.Context, planes *tone.Planes, rgb bool, o Options) error {
 	var size C.tf_shape
 	var gray C.int
@@ -78,7 +80,16 @@ func (d *decoder) start(ctx context.Context, planes *tone.Planes, rgb bool, o Op
 	switch {
 	case rgb:
 		d.mode = C.TF_RGB
-	case gray != 0 || planes != nil && planes.Keep == 0:
+	case gray != 0:
+		d.mode = C.TF_LUMA
+		if planes != nil { // what is kept of chroma is that of gray
+			for y := range planes.Blue {
+				planes.Blue[y] += 128 * planes.Keep
+				planes.Red[y] += 128 * planes.Keep
+			}
+			planes.Keep = 0
+		}
+	case planes != nil && planes.Keep == 0:
 		d.mode = C.TF_LUMA
 	case size.hs <= sub && size.vs <= sub:
 		d.mode = C.TF_PLANES
@@ -158,8 +169,10 @@ func JPEG(ctx context.Context, src []byte, o Options) (*Result, error) {
 		err = d.turn(ctx, o, push)
 	case o.Parallel:
 		err = d.streamParallel(ctx, push)
+	case d.mode == C.TF_RGB:
+		err = d.streamRGB(ctx, push)
 	default:
-		err = d.stream(ctx, push)
+		err = d.stream(ctx, to)
 	}
 	if err != nil {
 		return nil, err
@@ -209,15 +222,27 @@ func (n *chain) pushRGB(ctx context.Context, p *C.tf_planes, width int, colors b
 	return failed(ctx, C.tf_chain_rgb(n.c, p.y, p.y_stride, p.rows))
 }
 
-// stream hands on rows as they are decoded.
-func (d *decoder) stream(ctx context.Context, push func(*C.tf_planes) error) error {
+// stream hands on rows as they are decoded. It is one call: Go's scheduler takes a thread
+// that is away for longer than some microseconds for lost, and would start another for
+// every strip.
+func (d *decoder) stream(ctx context.Context, to *chain) error {
 	p, err := d.planes(ctx, rowsAlone)
 	if err != nil {
 		return err
 	}
 	defer freePlanes(p)
+	return failed(ctx, C.tf_chain_all(to.c, d.c, p, rowsAlone))
+}
+
+// streamRGB hands on rows through Go.
+func (d *decoder) streamRGB(ctx context.Context, push func(*C.tf_planes) error) error {
+	p, err := d.planes(ctx, rowsRGB)
+	if err != nil {
+		return err
+	}
+	defer freePlanes(p)
 	for left := d.stored.height; left > 0; left -= int(p.rows) {
-		if err := failed(ctx, C.tf_in_rows(d.c, p, 0, rowsAlone)); err != nil {
+		if err := failed(ctx, C.tf_in_rows(d.c, p, 0, rowsRGB)); err != nil {
 			return err
 		}
 		if err := push(p); err != nil {

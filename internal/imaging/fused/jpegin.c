@@ -228,13 +228,15 @@ static void read_lines(struct tf_in *in, tf_planes *p, int *at, int most) {
 int tf_in_rows(tf_in *in, tf_planes *p, int at, int most) {
 	struct jpeg_decompress_struct *d = &in->d;
 	p->rows = at;
+	if (!in->started)
+		return TF_OK; // all were read
 	if (setjmp(in->jump))
 		return in->status;
 	if (in->mode == TF_PLANES)
 		read_planes(in, p, &p->rows, most);
 	else
 		read_lines(in, p, &p->rows, most);
-	if (in->started && d->output_scanline >= d->output_height) {
+	if (d->output_scanline >= d->output_height) {
 		in->started = 0;
 		jpeg_finish_decompress(d);
 	}

@@ -1,4 +1,5 @@
 #include "fused.h"
+#include "kernel.h"
 
 #include <setjmp.h>
 #include <stdio.h>
@@ -137,16 +138,9 @@ static void pad(uint8_t *row, size_t stride, int rows, int width, int block) {
 		memset(row + width, row[width - 1], (size_t) n);
 }
 
-// halve makes means of four samples; the last column and row count twice where they are odd.
 static void halve(const uint8_t *in, size_t in_stride, int width, int rows, uint8_t *out, size_t out_stride) {
-	for (int y = 0; y < rows; y += 2, out += out_stride) {
-		const uint8_t *a = in + (size_t) y * in_stride, *b = y + 1 < rows ? a + in_stride : a;
-		int x;
-		for (x = 0; x < width / 2; x++)
-			out[x] = (uint8_t) ((a[2 * x] + a[2 * x + 1] + b[2 * x] + b[2 * x + 1] + 2) >> 2);
-		if (width & 1)
-			out[x] = (uint8_t) ((a[2 * x] + b[2 * x] + 1) >> 1);
-	}
+	for (int y = 0; y < rows; y += 2, in += 2 * in_stride, out += out_stride)
+		tf_halve(in, y + 1 < rows ? in + in_stride : in, width, out);
 }
 
 static void point(uint8_t **row, int n, uint8_t *base, size_t stride, int have) {

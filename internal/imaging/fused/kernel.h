@@ -1,5 +1,4 @@
-// The inner loops of shrinking. On x86-64, where SSE2 is always there, they are written for
-// it; elsewhere, and in the tests that compare the two, in plain C.
+// The inner loops of shrinking, in plain C and for processors that can do more at once.
 #ifndef TINTYPE_FUSED_KERNEL_H
 #define TINTYPE_FUSED_KERNEL_H
 
@@ -8,14 +7,23 @@
 // Weights have 14 bits behind the point.
 enum { TF_SHIFT = 14, TF_ONE = 1 << TF_SHIFT };
 
-// tf_vertical makes n samples, each the weighted sum of those above one another in taps rows.
-// taps is even. Up to 16 bytes more may be read and written.
-void tf_vertical(const uint8_t *const *row, const int16_t *weight, int taps, int n, uint8_t *out);
-void tf_vertical_plain(const uint8_t *const *row, const int16_t *weight, int taps, int n, uint8_t *out);
+typedef struct {
+	const char *name;
 
-// tf_horizontal makes n samples, each the weighted sum of taps samples from start on. taps is
-// divisible by 8. Up to 4 bytes more may be written.
-void tf_horizontal(const uint8_t *row, const int *start, const int16_t *weight, int taps, int n, uint8_t *out);
-void tf_horizontal_plain(const uint8_t *row, const int *start, const int16_t *weight, int taps, int n, uint8_t *out);
+	// vertical makes n samples, each the weighted sum of those above one another in taps
+	// rows. taps is even. Up to 31 bytes more may be read of each row, and written.
+	void (*vertical)(const uint8_t *const *row, const int16_t *weight, int taps, int n, uint8_t *out);
+
+	// horizontal makes n samples, each the weighted sum of the taps samples from start on.
+	// taps is divisible by 8.
+	void (*horizontal)(const uint8_t *row, const int *start, const int16_t *weight, int taps, int n, uint8_t *out);
+} tf_kernel;
+
+// tf_kernels lists what this processor can do, the fastest first; the end has no name. All
+// give the same bytes.
+const tf_kernel *tf_kernels(void);
+
+// tf_halve makes means of two samples of each of two rows; an odd last one counts twice.
+void tf_halve(const uint8_t *a, const uint8_t *b, int width, uint8_t *out);
 
 #endif

@@ -8,10 +8,11 @@
 // One plane on its way from one size to another. Rows come in; those that the next result
 // needs are kept in a ring.
 typedef struct {
+	const tf_kernel *kernel;
 	int from_w, from_h, to_w, to_h;
 	int box; // each sample of the middle picture is the mean of box × box
 	int mid_w, mid_h;
-	uint32_t *sum; // of the rows that came for the next row of means
+	uint32_t *sum; // of the rows that came for the next row of means; box 2: the first
 	int summed, boxed; // rows in sum; rows that came
 	uint8_t *ring;
 	size_t stride;
@@ -27,7 +28,6 @@ typedef struct {
 } plane;
 
 static double lanczos3(double x) {
-	x = fabs(x);
 	if (x < 1e-9)
 		return 1;
 	if (x >= 3)
@@ -36,9 +36,29 @@ static double lanczos3(double x) {
 	return 3 * sin(x) * sin(x / 3) / (x * x);
 }
 
+// The filter as a table, between whose points lines are exact to less than a weight's last
+// bit: sines would cost more than all that is done with them.
+enum { STEPS = 512 };
+typedef struct {
+	double at[3 * STEPS + 2];
+} filter;
+
+static void filter_init(filter *f) {
+	for (int i = 0; i < 3 * STEPS + 2; i++)
+		f->at[i] = lanczos3((double) i / STEPS);
+}
+
+static double filter_at(const filter *f, double x) {
+	x = fabs(x) * STEPS;
+	if (x >= 3 * STEPS)
+		return 0;
+	int i = (int) x;
+	return f->at[i] + (f->at[i + 1] - f->at[i]) * (x - i);
+}
+
 // weights lists for each of n results the first sample and the weights of taps samples
 // from there on, in units of 1/16384, adding up to one. scale is samples per result.
-static int weights(int n, double scale, int round_to, int *taps, int **start, int16_t **weight) {
+static int weights(const filter *f, int n, double scale, int round_to, int *taps, int **start, int16_t **weight) {
 	double wide = scale > 1 ? scale : 1, reach = 3 * wide;
 	int used = (int) ceil(2 * reach) + 1;
 	*taps = (used + round_to - 1) / round_to * round_to;
@@ -53,7 +73,7 @@ static int weights(int n, double scale, int round_to, int *taps, int **start, in
 		double center = (i + 0.5) * scale - 0.5, sum = 0;
 		int first = (int) ceil(center - reach), largest = 0, total = 0;
 		for (int k = 0; k < used; k++)
-			sum += w[k] = lanczos3((first + k - center) / wide);
+			sum += w[k] = filter_at(f, (first + k - center) / wide);
 		int16_t *out = *weight + (size_t) i * (size_t) *taps;
 		for (int k = 0; k < used; k++) {
 			out[k] = (int16_t) lrint(w[k] / sum * TF_ONE);
@@ -80,15 +100,16 @@ static void plane_free(plane *p) {
 }
 
 // plane_new prepares a plane; scales are samples that come per sample that results.
-static int plane_new(plane *p, int from_w, int from_h, int to_w, int to_h, double scale_x, double scale_y) {
+static int plane_new(plane *p, const filter *f, int from_w, int from_h, int to_w, int to_h, double scale_x, double scale_y) {
+	p->kernel = tf_kernels();
 	p->from_w = from_w, p->from_h = from_h, p->to_w = to_w, p->to_h = to_h;
 	p->box = (int) (fmin(scale_x, scale_y) / 2 + 1e-9);
 	if (p->box < 2)
 		p->box = 1;
 	p->mid_w = (from_w + p->box - 1) / p->box;
 	p->mid_h = (from_h + p->box - 1) / p->box;
-	if (weights(to_h, scale_y / p->box, 2, &p->taps_v, &p->start_v, &p->weight_v) ||
-		weights(to_w, scale_x / p->box, 8, &p->taps_h, &p->start_h, &p->weight_h))
+	if (weights(f, to_h, scale_y / p->box, 2, &p->taps_v, &p->start_v, &p->weight_v) ||
+		weights(f, to_w, scale_x / p->box, 8, &p->taps_h, &p->start_h, &p->weight_h))
 		return TF_NO_MEMORY;
 	for (p->ring_rows = 2; p->ring_rows < p->taps_v + 1; p->ring_rows *= 2)
 		;
@@ -110,19 +131,8 @@ static int clamp(int v, int most) {
 	return v < 0 ? 0 : v > most ? most : v;
 }
 
-// take_row enters a row, and says whether the middle picture has one more by it.
-static int take_row(plane *p, const uint8_t *row) {
-	if (p->box == 1) {
-		memcpy(ring_row(p, p->have++), row, (size_t) p->mid_w);
-		return 1;
-	}
-	for (int x = 0; x < p->from_w; x++)
-		p->sum[x] += row[x];
-	p->summed++;
-	p->boxed++;
-	if (p->summed < p->box && p->boxed < p->from_h)
-		return 0;
-	uint8_t *to = ring_row(p, p->have++);
+// means makes a row of the middle picture of the sums of rows.
+static void means(const plane *p, uint8_t *to) {
 	for (int i = 0; i < p->mid_w; i++) {
 		int x = i * p->box, end = x + p->box < p->from_w ? x + p->box : p->from_w;
 		uint64_t n = (uint64_t) (end - x) * (uint64_t) p->summed, s = n / 2;
@@ -130,6 +140,29 @@ static int take_row(plane *p, const uint8_t *row) {
 			s += p->sum[x];
 		to[i] = (uint8_t) (s / n);
 	}
+}
+
+// take_row enters a row, and says whether the middle picture has one more by it.
+static int take_row(plane *p, const uint8_t *row) {
+	if (p->box == 1) {
+		memcpy(ring_row(p, p->have++), row, (size_t) p->mid_w);
+		return 1;
+	}
+	int last = ++p->boxed == p->from_h;
+	if (p->box == 2) { // the commonest, without sums
+		uint8_t *first = (uint8_t *) p->sum;
+		if (p->boxed % 2 && !last) {
+			memcpy(first, row, (size_t) p->from_w);
+			return 0;
+		}
+		tf_halve(p->boxed % 2 ? row : first, row, p->from_w, ring_row(p, p->have++));
+		return 1;
+	}
+	for (int x = 0; x < p->from_w; x++)
+		p->sum[x] += row[x];
+	if (++p->summed < p->box && !last)
+		return 0;
+	means(p, ring_row(p, p->have++));
 	memset(p->sum, 0, (size_t) p->from_w * sizeof *p->sum);
 	p->summed = 0;
 	return 1;
@@ -145,10 +178,10 @@ static void make_row(plane *p, uint8_t *to) {
 	for (int k = 0; k < p->taps_v; k++)
 		p->row[k] = ring_row(p, clamp(first + k, p->mid_h - 1));
 	uint8_t *line = p->line + p->margin;
-	tf_vertical(p->row, p->weight_v + (size_t) p->next * (size_t) p->taps_v, p->taps_v, p->mid_w, line);
+	p->kernel->vertical(p->row, p->weight_v + (size_t) p->next * (size_t) p->taps_v, p->taps_v, p->mid_w, line);
 	memset(line - p->margin, line[0], (size_t) p->margin);
 	memset(line + p->mid_w, line[p->mid_w - 1], (size_t) p->margin);
-	tf_horizontal(line, p->start_h, p->weight_h, p->taps_h, p->to_w, to);
+	p->kernel->horizontal(line, p->start_h, p->weight_h, p->taps_h, p->to_w, to);
 	p->next++;
 }
 
@@ -175,10 +208,12 @@ int tf_shrink_new(tf_shrink **to_s, const tf_shape *from, const tf_shape *to, in
 		return TF_NO_MEMORY;
 	s->from = *from, s->to = *to, s->all = all;
 	s->planes = chroma ? 3 : 1;
+	filter f;
+	filter_init(&f);
 	double x = (double) from->width / to->width, y = (double) from->height / to->height;
-	int err = plane_new(&s->p[0], from->width, from->height, to->width, to->height, x, y);
+	int err = plane_new(&s->p[0], &f, from->width, from->height, to->width, to->height, x, y);
 	for (int i = 1; i < s->planes && !err; i++)
-		err = plane_new(&s->p[i], chroma_size(from->width, from->hs), chroma_size(from->height, from->vs),
+		err = plane_new(&s->p[i], &f, chroma_size(from->width, from->hs), chroma_size(from->height, from->vs),
 			chroma_size(to->width, to->hs), chroma_size(to->height, to->vs),
 			x * to->hs / from->hs, y * to->vs / from->vs);
 	// A plane may run ahead of the others by what one group holds and what one strip brings.
