@@ -11,7 +11,7 @@ TOOLS        := $(CURDIR)/.tools
 LINT         := $(TOOLS)/golangci-lint-$(LINT_VERSION)
 
 .DEFAULT_GOAL := help
-.PHONY: help up build deps deps-test test lint bench bench-endpoint bench-imaging soak fuzz clean
+.PHONY: help up build deps deps-test test lint bench bench-endpoint bench-imaging asan soak fuzz clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -35,14 +35,20 @@ test: deps-test ## run the whole suite with the race detector (RUN="…" chooses
 lint: deps ## vet, format and import-direction checks
 	@scripts/lint.sh "$(LINT)" $(LINT_VERSION)
 
-bench: deps ## run the Go benchmarks of endpoint and pipeline
-	$(GO) test -run '^$$' -bench . -benchtime 2s ./internal/localaws/... ./internal/queue/...
+bench: deps ## run the Go benchmarks of endpoint, pipeline and imaging
+	$(GO) test -run '^$$' -bench . -benchtime 2s ./internal/localaws/... ./internal/queue/... ./internal/imaging/...
 
 bench-endpoint: build ## measure the endpoint side by side with goaws and fauxqs where they are installed (ARGS="…")
 	$(GO) run ./bench/endpoint -tintype $(BIN) $(ARGS)
 
-bench-imaging: deps ## run the Go benchmarks of the imaging engine
-	$(GO) test -run '^$$' -bench . -benchtime 2s ./internal/imaging/...
+bench-imaging: deps ## measure the imaging engines side by side with libjpeg alone and with sharp where it is installed (ARGS="…")
+	$(GO) run ./bench/imaging $(ARGS)
+
+asan: deps ## run and fuzz the C of the fused engine under AddressSanitizer and UBSan (FUZZTIME=30s; needs gcc)
+	CGO_CFLAGS="-O1 -g -fsanitize=undefined -fno-sanitize-recover=undefined" CGO_LDFLAGS="-fsanitize=undefined" ASAN_OPTIONS=detect_leaks=0 \
+		$(GO) test -asan -short -count=1 ./internal/imaging/fused
+	CGO_CFLAGS="-O1 -g -fsanitize=undefined -fno-sanitize-recover=undefined" CGO_LDFLAGS="-fsanitize=undefined" ASAN_OPTIONS=detect_leaks=0 \
+		$(GO) test -asan -run '^$$' -fuzz FuzzJPEG -fuzztime $(or $(FUZZTIME),30s) ./internal/imaging/fused
 
 soak: deps ## kill processes during a long backlog and count (SOAK_IMAGES=2000)
 	TINTYPE_SOAK_IMAGES=$(or $(SOAK_IMAGES),2000) $(GO) test -tags soak -timeout 60m -run Soak -v ./internal/e2e

@@ -9,7 +9,9 @@ fail() { echo "tintype: $*" >&2; exit 1; }
 
 command -v go >/dev/null 2>&1 || fail "Go is missing: install Go 1.26 or newer (https://go.dev/dl) and try again"
 
-has_vips() { command -v pkg-config >/dev/null 2>&1 && pkg-config --exists 'vips >= 8.13'; }
+# libjpeg-turbo's headers come along with those of libvips on Debian, and are asked for by
+# name where they did not.
+has_vips() { command -v pkg-config >/dev/null 2>&1 && pkg-config --exists 'vips >= 8.13' && pkg-config --exists libjpeg; }
 has_cc() { command -v "${CC:-cc}" >/dev/null 2>&1 || command -v gcc >/dev/null 2>&1; }
 has_browser() { command -v chromium >/dev/null 2>&1 || command -v chromium-browser >/dev/null 2>&1 || command -v google-chrome >/dev/null 2>&1 || [ -x "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome" ]; }
 
@@ -17,14 +19,14 @@ want=""
 case "$(uname -s)" in
 Linux)
 	has_cc || want="$want gcc libc6-dev"
-	has_vips || want="$want pkg-config libvips-dev"
+	has_vips || want="$want pkg-config libvips-dev libjpeg-dev"
 	# The browser tests skip themselves without one, so a failure to get it is no reason to stop.
 	browser=""
 	[ $for_tests = no ] || has_browser || browser=chromium
 	[ -n "$want$browser" ] || exit 0
 	command -v apt-get >/dev/null 2>&1 || {
 		[ -n "$want" ] || exit 0
-		fail "missing:$want (Debian's names). There is no apt-get here: install libvips 8.13 or newer with its headers, pkg-config and a C compiler by this system's package manager, then try again"
+		fail "missing:$want (Debian's names). There is no apt-get here: install libvips 8.13 or newer and libjpeg-turbo with their headers, pkg-config and a C compiler by this system's package manager, then try again"
 	}
 	run=""
 	if [ "$(id -u)" != 0 ]; then
@@ -45,12 +47,12 @@ Linux)
 Darwin)
 	has_cc || fail "the C compiler is missing: run 'xcode-select --install', then try again"
 	has_vips && exit 0
-	command -v brew >/dev/null 2>&1 || fail "libvips is missing: install Homebrew (https://brew.sh), then try again"
-	echo "tintype: installing with Homebrew: vips pkg-config" >&2
-	NONINTERACTIVE=1 brew install --quiet vips pkg-config >&2 || fail "Homebrew could not install vips: run 'brew install vips' to see why"
+	command -v brew >/dev/null 2>&1 || fail "libvips or libjpeg-turbo is missing: install Homebrew (https://brew.sh), then try again"
+	echo "tintype: installing with Homebrew: vips jpeg-turbo pkg-config" >&2
+	NONINTERACTIVE=1 brew install --quiet vips jpeg-turbo pkg-config >&2 || fail "Homebrew could not install vips: run 'brew install vips' to see why"
 	;;
 *)
-	has_vips || fail "libvips 8.13 or newer, pkg-config and a C compiler are needed: install them, then try again"
+	has_vips || fail "libvips 8.13 or newer, libjpeg-turbo, pkg-config and a C compiler are needed: install them, then try again"
 	;;
 esac
-has_vips || fail "libvips was installed but pkg-config does not find version 8.13 or newer: run 'pkg-config --modversion vips' to see what it finds"
+has_vips || fail "libvips and libjpeg were installed but pkg-config does not find libvips 8.13 or newer and libjpeg: run 'pkg-config --modversion vips libjpeg' to see what it finds"

@@ -20,7 +20,7 @@ import (
 func main() {
 	photos := flag.String("photos", "internal/testimages/photos", "directory of the photographs that pictures are made of")
 	rounds := flag.Int("rounds", 5, "turns of each program")
-	images := flag.Int("images", 4, "images in each turn")
+	images := flag.Int("images", 3, "images in each turn")
 	dir := flag.String("dir", "", "directory for pictures and programs; a temporary one if empty")
 	flag.Parse()
 	if err := run(*photos, *dir, *rounds, *images); err != nil {

@@ -72,7 +72,7 @@ func newChain(ctx context.Context, from shape, chroma bool, planes *tone.Planes,
 	defer C.free(unsafe.Pointer(fixed))
 	copy(unsafe.Slice(fixed, len(levels)), levels)
 	w, h := rasterSize(o)
-	status := C.tf_chain_new(&n.c, &size, truth(chroma), tables(planes), C.int(sampling(o)), fixed, C.int(len(levels)), C.int(w), C.int(h))
+	status := C.tf_chain_new(&n.c, &size, truth(chroma), tables(planes), C.int(sampling(o)), fixed, C.int(len(levels)), C.int(w), C.int(h)) //nolint:gocritic // it sees the code that cgo makes of this
 	if status != C.TF_OK {
 		return nil, failed(ctx, status)
 	}
@@ -90,7 +90,7 @@ func (n *chain) finish(ctx context.Context, o Options) (*Result, error) {
 	for _, at := range n.place {
 		var bytes unsafe.Pointer
 		var size C.size_t
-		C.tf_chain_file(n.c, C.int(at.level), C.int(at.file), &bytes, &size)
+		C.tf_chain_file(n.c, C.int(at.level), C.int(at.file), &bytes, &size) //nolint:gocritic // it sees the code that cgo makes of this
 		if size > math.MaxInt32 {
 			return nil, errors.New("make JPEGs: an output has more than 2 GB")
 		}

@@ -51,8 +51,8 @@ func open(ctx context.Context, src []byte) (*decoder, error) {
 	})
 	d.pin.Pin(unsafe.SliceData(src))
 	data := unsafe.Pointer(unsafe.SliceData(src))
-	if status := C.tf_in_open(&d.c, data, C.size_t(len(src)), d.stop); status != C.TF_OK {
-		err := failed(ctx, status)
+	status := C.tf_in_open(&d.c, data, C.size_t(len(src)), d.stop) //nolint:gocritic // it sees the code that cgo makes of this
+	if err := failed(ctx, status); err != nil {
 		d.close()
 		return nil, err
 	}

@@ -1,4 +1,4 @@
-// Package vips is the one place where libvips is called, and the only cgo.
+// Package vips is the one place where libvips is called.
 //
 // Resizing and encoding go through govips. Its loading does not serve: it has neither
 // sequential access (a second whole copy of every picture) nor the choice of what to
