@@ -48,7 +48,7 @@ asan: deps ## run and fuzz the C of the fused engine under AddressSanitizer and 
 	CGO_CFLAGS="-O1 -g -fsanitize=undefined -fno-sanitize-recover=undefined" CGO_LDFLAGS="-fsanitize=undefined" ASAN_OPTIONS=detect_leaks=0 \
 		$(GO) test -asan -short -count=1 ./internal/imaging/fused
 	CGO_CFLAGS="-O1 -g -fsanitize=undefined -fno-sanitize-recover=undefined" CGO_LDFLAGS="-fsanitize=undefined" ASAN_OPTIONS=detect_leaks=0 \
-		$(GO) test -asan -run '^$$' -fuzz FuzzJPEG -fuzztime $(or $(FUZZTIME),30s) ./internal/imaging/fused
+		$(GO) test -asan -run '^$$' -fuzz FuzzJPEG -fuzzminimizetime 1s -fuzztime $(or $(FUZZTIME),30s) ./internal/imaging/fused
 
 soak: deps ## kill processes during a long backlog and count (SOAK_IMAGES=2000)
 	TINTYPE_SOAK_IMAGES=$(or $(SOAK_IMAGES),2000) $(GO) test -tags soak -timeout 60m -run Soak -v ./internal/e2e
