@@ -2,6 +2,10 @@
 
 #include <string.h>
 
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
+
 // A plane as it is stored, and how to show it.
 typedef struct {
 	const uint8_t *from;
@@ -19,6 +23,36 @@ static void reverse(uint8_t *row, int n) {
 	}
 }
 
+enum { TILE = 16 };
+
+// tile makes rows of the columns of TILE × TILE bytes. Strides may be negative.
+#ifdef __SSE2__
+static void tile(const uint8_t *from, ptrdiff_t from_stride, uint8_t *to, ptrdiff_t to_stride) {
+	__m128i a[TILE], b[TILE];
+	for (int i = 0; i < TILE; i++)
+		a[i] = _mm_loadu_si128((const __m128i *) (from + i * from_stride));
+	// Each round deals the rows as two halves of a pack of cards; after four, columns are rows.
+	for (int round = 0; round < 2; round++) {
+		for (int i = 0; i < TILE / 2; i++) {
+			b[2 * i] = _mm_unpacklo_epi8(a[i], a[i + TILE / 2]);
+			b[2 * i + 1] = _mm_unpackhi_epi8(a[i], a[i + TILE / 2]);
+		}
+		for (int i = 0; i < TILE / 2; i++) {
+			a[2 * i] = _mm_unpacklo_epi8(b[i], b[i + TILE / 2]);
+			a[2 * i + 1] = _mm_unpackhi_epi8(b[i], b[i + TILE / 2]);
+		}
+	}
+	for (int i = 0; i < TILE; i++)
+		_mm_storeu_si128((__m128i *) (to + i * to_stride), a[i]);
+}
+#else
+static void tile(const uint8_t *from, ptrdiff_t from_stride, uint8_t *to, ptrdiff_t to_stride) {
+	for (int i = 0; i < TILE; i++)
+		for (int k = 0; k < TILE; k++)
+			to[k * to_stride + i] = from[i * from_stride + k];
+}
+#endif
+
 // turn copies rows of the shown picture. Where rows become columns, it reads runs of bytes
 // as long as there are rows wanted: 64 make a whole line of the cache.
 static void turn(const turned *t, int from, int rows, uint8_t *to, size_t stride) {
@@ -32,11 +66,16 @@ static void turn(const turned *t, int from, int rows, uint8_t *to, size_t stride
 		return;
 	}
 	int first = t->flip_y ? t->width - from - rows : from; // column as stored
-	enum { TILE = 16 };
 	for (int x0 = 0; x0 < t->height; x0 += TILE) {
 		int n = t->height - x0 < TILE ? t->height - x0 : TILE;
 		for (int r0 = 0; r0 < rows; r0 += TILE) {
 			int m = rows - r0 < TILE ? rows - r0 : TILE;
+			if (n == TILE && m == TILE) {
+				int y = t->flip_x ? t->height - 1 - x0 : x0, r = t->flip_y ? rows - TILE - r0 : r0;
+				tile(t->from + (size_t) y * t->stride + first + r, t->flip_x ? -(ptrdiff_t) t->stride : (ptrdiff_t) t->stride,
+					to + (size_t) (t->flip_y ? r0 + TILE - 1 : r0) * stride + x0, t->flip_y ? -(ptrdiff_t) stride : (ptrdiff_t) stride);
+				continue;
+			}
 			for (int x = x0; x < x0 + n; x++) {
 				int y = t->flip_x ? t->height - 1 - x : x;
 				const uint8_t *src = t->from + (size_t) y * t->stride + first;
