@@ -124,6 +124,9 @@ func TestEnginesAgree(t *testing.T) {
 				if len(src) > 30_000 && (colors != "tint" && colors != "none" || quality != 80) {
 					continue // the large ones take their time
 				}
+				if quality == 92 && colors != "tint 0.4" && colors != "sepia" {
+					continue
+				}
 				job := asJPEG(job, quality)
 				a, err := both.Process(context.Background(), imaging.Request{Source: src, Job: job})
 				if err != nil {
@@ -134,6 +137,9 @@ func TestEnginesAgree(t *testing.T) {
 					t.Fatal(name, colors, err)
 				}
 				for i, o := range a.Outputs {
+					if i > 0 && o.Width == a.Outputs[i-1].Width {
+						continue // it is the same file
+					}
 					same(t, fmt.Sprintf("%s, %s, quality %d, %s", name, colors, quality, o.Name), o, b.Outputs[i])
 				}
 			}
