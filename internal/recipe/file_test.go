@@ -46,6 +46,26 @@ func TestBadFiles(t *testing.T) {
 	}
 }
 
+// TestLargeFiles: what is too large is refused before it costs much.
+func TestLargeFiles(t *testing.T) {
+	for name, tc := range map[string]struct{ text, want string }{
+		"bytes":                  {strings.Repeat("#", MaxFile+1), "larger than"},
+		"keys":                   {strings.Repeat("a: b\n", 20_000), "words and signs"},
+		"list":                   {"rules: [" + strings.Repeat("a,", 40_000) + "]", "words and signs"},
+		"rules":                  {"rules: [" + strings.Repeat("{},", maxRules+1) + "]", "at most 500"},
+		"bytes that are no text": {"recipes: \xff", "UTF-8"},
+	} {
+		if _, err := Parse("f.yml", []byte(tc.text)); err == nil || !strings.Contains(err.Error(), tc.want) {
+			t.Errorf("%s: %.200v", name, err)
+		}
+	}
+	many, err := Parse("f.yml", []byte("recipes:\n"+strings.Repeat("  A: 1\n", 100)))
+	var fe *FileError
+	if !errors.As(err, &fe) || len(fe.Faults) != maxErrors+1 {
+		t.Errorf("%v %v", many, err)
+	}
+}
+
 func good(t *testing.T, name string) *Book {
 	t.Helper()
 	text, err := os.ReadFile(filepath.Join("testdata/good", name))

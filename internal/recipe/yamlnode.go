@@ -14,10 +14,11 @@ import (
 // Bounds of what is given to the YAML parser, which goes down by recursion. No sound file
 // comes near them.
 const (
-	maxNesting = 32  // brackets within brackets
-	maxIndent  = 256 // columns
-	maxHops    = 16  // aliases of aliases
-	maxVisits  = 200_000
+	maxNesting = 32      // brackets within brackets
+	maxIndent  = 256     // columns
+	maxTokens  = 50_000  // words and signs: the parser's time grows with their square
+	maxHops    = 16      // aliases of aliases
+	maxVisits  = 200_000 // values, those counted again that aliases repeat
 )
 
 // position is a place in a file, both from 1.
@@ -135,6 +136,9 @@ func (y *yamlFile) syntax(err error) {
 
 // unbounded finds what would lead the parser too deep.
 func unbounded(tokens token.Tokens) (position, string) {
+	if len(tokens) > maxTokens {
+		return tokenPosition(tokens[maxTokens]), fmt.Sprintf("the file has more than %d words and signs", maxTokens)
+	}
 	depth, line, entries := 0, 0, 0
 	for _, t := range tokens {
 		at := tokenPosition(t)
