@@ -218,6 +218,15 @@ func FuzzParse(f *testing.F) {
 			if err != nil {
 				t.Fatalf("%s: %v", r.Name, err)
 			}
+			for _, text := range [][]byte{r.YAML(), written(r)} {
+				again, err := Parse("f.yml", text)
+				if err != nil {
+					t.Fatalf("%s is written as what is refused: %v\n%s", r.Name, err, text)
+				}
+				if got, err := again.Resolve(r.Name, nil); err != nil || got.Hash != job.Hash {
+					t.Fatalf("%s changes when it is written: %v\n%s", r.Name, err, text)
+				}
+			}
 			for _, s := range job.Steps {
 				for _, fd := range kindOf(s.Kind).fields {
 					if v := *fd.at(&s); v != "" {
