@@ -123,6 +123,11 @@ func process(ctx context.Context, cfg config.Config, book *recipe.Book, out IO, 
 	}
 	doc.ProcessMS, doc.Libvips = time.Since(began).Milliseconds(), engine.Version()
 	doc.Source = sourceDoc{len(req.Source), pic.Source.Width, pic.Source.Height, pic.Source.Format}
+	if dir {
+		if err := os.MkdirAll(to, 0o777); err != nil {
+			return nil, err
+		}
+	}
 	for _, p := range pic.Outputs {
 		path := to
 		if dir {
@@ -138,8 +143,8 @@ func process(ctx context.Context, cfg config.Config, book *recipe.Book, out IO, 
 	return doc, nil
 }
 
-// target finds out whether outputs go into a directory, which is made where its name ends
-// in a slash, and leaves in job the outputs that are wanted.
+// target finds out whether outputs go into a directory: one that is there, or is to be made
+// because the name ends in a slash. It leaves in job the outputs that are wanted.
 func target(job *recipe.Job, output, to string) (dir bool, err error) {
 	var names []string
 	for _, o := range job.Outputs {
@@ -157,7 +162,7 @@ func target(job *recipe.Job, output, to string) (dir bool, err error) {
 	case err == nil && st.IsDir():
 		return true, nil
 	case strings.HasSuffix(to, "/") || strings.HasSuffix(to, string(filepath.Separator)):
-		return true, os.MkdirAll(to, 0o777)
+		return true, nil
 	case len(job.Outputs) > 1:
 		return false, refuse("name a directory, or one of them with --output", "%s is one file; the recipe %q makes %d: %s", to, job.Recipe, len(names), strings.Join(names, ", "))
 	}

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"unicode/utf8"
 )
 
 var update = flag.Bool("update", false, "write what is expected anew")
@@ -179,6 +180,62 @@ func TestGlobs(t *testing.T) {
 			}
 		}
 	}
+}
+
+// FuzzGlob: a pattern matches what a plain reading of its rules says, and what has no
+// signs matches itself alone.
+func FuzzGlob(f *testing.F) {
+	f.Add("avatars/**", "avatars/a/b")
+	f.Add("**/*.png", "a/b.png")
+	f.Add("a?**/c*", "ab/x/c\n")
+	f.Fuzz(func(t *testing.T, glob, key string) {
+		if len(glob) > 40 || len(key) > 40 || !utf8.ValidString(key) {
+			return // the plain reading takes its time
+		}
+		re, err := compileGlob(glob)
+		if err != nil {
+			return
+		}
+		if got, want := re.MatchString(key), plainGlob([]rune(glob), []rune(key), true); got != want {
+			t.Fatalf("%q and %q: %v, want %v (%s)", glob, key, got, want, re)
+		}
+	})
+}
+
+// plainGlob tries every way in which a glob can match; start: it begins a segment.
+func plainGlob(glob, key []rune, start bool) bool {
+	switch {
+	case len(glob) == 0:
+		return len(key) == 0
+	case start && len(glob) >= 3 && string(glob[:3]) == "**/":
+		for i := 0; i <= len(key); i++ {
+			if (i == 0 || key[i-1] == '/') && plainGlob(glob[3:], key[i:], true) {
+				return true
+			}
+		}
+		return false
+	case len(glob) >= 2 && string(glob[:2]) == "**":
+		rest := glob
+		for len(rest) > 0 && rest[0] == '*' {
+			rest = rest[1:]
+		}
+		for i := 0; i <= len(key); i++ {
+			if plainGlob(rest, key[i:], false) {
+				return true
+			}
+		}
+		return false
+	case glob[0] == '*':
+		for i := 0; i <= len(key) && (i == 0 || key[i-1] != '/'); i++ {
+			if plainGlob(glob[1:], key[i:], false) {
+				return true
+			}
+		}
+		return false
+	case len(key) == 0 || glob[0] == '?' && key[0] == '/' || glob[0] != '?' && glob[0] != key[0]:
+		return false
+	}
+	return plainGlob(glob[1:], key[1:], glob[0] == '/')
 }
 
 // FuzzParse: no file makes the reader fall over, and one that is accepted makes jobs whose
