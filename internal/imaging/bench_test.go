@@ -24,7 +24,7 @@ func BenchmarkProcess12MP(b *testing.B) {
 		b.Run(r.Name, func(b *testing.B) {
 			b.SetBytes(int64(len(src)))
 			for b.Loop() {
-				if _, err := e.Process(context.Background(), src, job); err != nil {
+				if _, err := e.Process(context.Background(), imaging.Request{Source: src, Job: job}); err != nil {
 					b.Fatal(err)
 				}
 			}

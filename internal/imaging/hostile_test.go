@@ -20,7 +20,7 @@ import (
 func TestBadFiles(t *testing.T) {
 	e := newEngine(t, imaging.Limits{})
 	for _, f := range testimages.Bad() {
-		_, err := e.Process(context.Background(), f.Bytes, resolve(t, "", nil))
+		_, err := e.Process(context.Background(), imaging.Request{Source: f.Bytes, Job: resolve(t, "", nil)})
 		got := fault.As(err)
 		if got == nil || got.Code != f.Code || got.Kind != fault.Permanent || !strings.HasSuffix(got.Message, ".") {
 			t.Errorf("%s: %v, want code %s", f.Name, err, f.Code)
@@ -44,7 +44,7 @@ func TestLimits(t *testing.T) {
 		{imaging.Limits{Pixels: 10_000}, testimages.AnimatedGIF(60, 50, 4), fault.CodeTooManyPixels,
 			"The animation is 4 frames of 60 × 50 pixels; at most 10000 pixels in all are accepted."},
 	} {
-		_, err := newEngine(t, tc.limits).Process(context.Background(), tc.src, resolve(t, "", nil))
+		_, err := newEngine(t, tc.limits).Process(context.Background(), imaging.Request{Source: tc.src, Job: resolve(t, "", nil)})
 		if f := fault.As(err); f == nil || f.Code != tc.code || f.Message != tc.words {
 			t.Errorf("%+v: %v\nwant %s: %s", tc.limits, err, tc.code, tc.words)
 		}
@@ -57,7 +57,7 @@ func TestLimits(t *testing.T) {
 		{imaging.Limits{Pixels: 3000, Side: 60}, testimages.PNG(60, 50)},
 		{imaging.Limits{Frames: 4, Pixels: 12_000}, testimages.AnimatedGIF(60, 50, 4)},
 	} {
-		if _, err := newEngine(t, ok.limits).Process(context.Background(), ok.src, resolve(t, "", nil)); err != nil {
+		if _, err := newEngine(t, ok.limits).Process(context.Background(), imaging.Request{Source: ok.src, Job: resolve(t, "", nil)}); err != nil {
 			t.Errorf("%+v: %v", ok.limits, err)
 		}
 	}
@@ -109,7 +109,7 @@ func TestTruncated(t *testing.T) {
 	e := newEngine(t, imaging.Limits{})
 	for name, b := range formats(t) {
 		for _, part := range []int{40, 70, 85} {
-			_, err := e.Process(context.Background(), b[:len(b)*part/100], one(recipe.Output{Format: recipe.Same}))
+			_, err := e.Process(context.Background(), imaging.Request{Source: b[:len(b)*part/100], Job: one(recipe.Output{Format: recipe.Same})})
 			if f := fault.As(err); f == nil || f.Code != fault.CodeCorrupt || f.Kind != fault.Permanent {
 				t.Errorf("%s cut to %d %%: %v, want %s", name, part, err, fault.CodeCorrupt)
 			}
@@ -186,7 +186,7 @@ func TestMutated(t *testing.T) {
 
 func outcome(t testing.TB, e *imaging.Engine, b []byte, job *recipe.Job) string {
 	t.Helper()
-	p, err := e.Process(context.Background(), b, job)
+	p, err := e.Process(context.Background(), imaging.Request{Source: b, Job: job})
 	if err != nil {
 		f := fault.As(err)
 		if f == nil || f.Kind != fault.Permanent || f.Message == "" {
@@ -231,13 +231,13 @@ func TestConcurrent(t *testing.T) {
 	for range 8 {
 		wg.Go(func() {
 			for name, b := range good {
-				p, err := e.Process(context.Background(), b, job)
+				p, err := e.Process(context.Background(), imaging.Request{Source: b, Job: job})
 				if err != nil {
 					errs <- fmt.Errorf("%s: %w", name, err)
 				} else if !bytes.Equal(p.Outputs[0].Bytes, want[name].Outputs[0].Bytes) {
 					errs <- fmt.Errorf("%s: other bytes than alone", name)
 				}
-				if _, err := e.Process(context.Background(), bad, job); fault.CodeOf(err) != fault.CodeCorrupt {
+				if _, err := e.Process(context.Background(), imaging.Request{Source: bad, Job: job}); fault.CodeOf(err) != fault.CodeCorrupt {
 					errs <- fmt.Errorf("truncated: %w", err)
 				}
 			}
@@ -255,14 +255,14 @@ func TestContext(t *testing.T) {
 	lost := errors.New("lease lost")
 	ctx, cancel := context.WithCancelCause(context.Background())
 	cancel(lost)
-	_, err := e.Process(ctx, testimages.Photo(), resolve(t, "", nil))
+	_, err := e.Process(ctx, imaging.Request{Source: testimages.Photo(), Job: resolve(t, "", nil)})
 	if !errors.Is(err, lost) || fault.KindOf(err) != fault.Retry {
 		t.Errorf("cancelled before: %v", err)
 	}
 	// Cancelled while at work: 90 million pixels take longer than a goroutine to start.
 	ctx, cancel = context.WithCancelCause(context.Background())
 	go cancel(lost)
-	if _, err := e.Process(ctx, testimages.BlackPNG(9000, 10_000), resolve(t, "", nil)); !errors.Is(err, lost) {
+	if _, err := e.Process(ctx, imaging.Request{Source: testimages.BlackPNG(9000, 10_000), Job: resolve(t, "", nil)}); !errors.Is(err, lost) {
 		t.Errorf("cancelled at work: %v", err)
 	}
 }
@@ -270,7 +270,7 @@ func TestContext(t *testing.T) {
 func TestClosed(t *testing.T) {
 	e := newEngine(t, imaging.Limits{})
 	e.Close()
-	if _, err := e.Process(context.Background(), testimages.Photo(), resolve(t, "", nil)); fault.CodeOf(err) != fault.CodeUnavailable {
+	if _, err := e.Process(context.Background(), imaging.Request{Source: testimages.Photo(), Job: resolve(t, "", nil)}); fault.CodeOf(err) != fault.CodeUnavailable {
 		t.Errorf("after Close: %v", err)
 	}
 }
@@ -278,7 +278,7 @@ func TestClosed(t *testing.T) {
 func TestBadJobIsOurs(t *testing.T) {
 	e := newEngine(t, imaging.Limits{})
 	job := one(recipe.Output{Format: recipe.JPEG}, recipe.Step{Kind: "blur"})
-	if _, err := e.Process(context.Background(), testimages.Photo(), job); fault.KindOf(err) != fault.Bug {
+	if _, err := e.Process(context.Background(), imaging.Request{Source: testimages.Photo(), Job: job}); fault.KindOf(err) != fault.Bug {
 		t.Errorf("an unknown step: %v", err)
 	}
 }

@@ -93,11 +93,18 @@ type Encoded struct {
 	ThumbHash   string // base64 of a ThumbHash, of the first frame
 }
 
-// Process makes the outputs of job from the bytes of an image. Where the file is at
+// Request is an image and what is to be made of it.
+type Request struct {
+	Source []byte // the file
+	Job    *recipe.Job
+	Assets map[string][]byte // files by key: all that Job.Assets names
+}
+
+// Process makes the outputs of a job from the bytes of an image. Where the file is at
 // fault, the error is a permanent *fault.Error; where ctx ends, it is ctx's cause.
 // Decoding and resizing stop soon after ctx ends, encoding goes on to its end.
 // The bytes must not change meanwhile.
-func (e *Engine) Process(ctx context.Context, src []byte, job *recipe.Job) (*Picture, error) {
+func (e *Engine) Process(ctx context.Context, req Request) (*Picture, error) {
 	e.mu.Lock()
 	if e.closed {
 		e.mu.Unlock()
@@ -108,7 +115,7 @@ func (e *Engine) Process(ctx context.Context, src []byte, job *recipe.Job) (*Pic
 	e.mu.Unlock()
 	defer e.busy.Done()
 
-	p, err := e.process(ctx, src, job)
+	p, err := e.process(ctx, req.Source, req.Job)
 	vips.Trim()
 	if err != nil {
 		if cause := context.Cause(ctx); cause != nil {

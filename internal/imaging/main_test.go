@@ -64,7 +64,7 @@ func one(o recipe.Output, steps ...recipe.Step) *recipe.Job {
 
 func process(t testing.TB, src []byte, job *recipe.Job) *imaging.Picture {
 	t.Helper()
-	p, err := newEngine(t, imaging.Limits{}).Process(context.Background(), src, job)
+	p, err := newEngine(t, imaging.Limits{}).Process(context.Background(), imaging.Request{Source: src, Job: job})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -28,6 +28,36 @@ type (
 		Strength Value    `json:"strength,omitempty"`
 		Dark     Value    `json:"dark,omitempty"`
 		Light    Value    `json:"light,omitempty"`
+
+		Brightness Value `json:"brightness,omitempty"`
+		Contrast   Value `json:"contrast,omitempty"`
+		Saturation Value `json:"saturation,omitempty"`
+		Hue        Value `json:"hue,omitempty"`
+
+		Sigma  Value `json:"sigma,omitempty"`
+		Amount Value `json:"amount,omitempty"`
+
+		Angle      Value `json:"angle,omitempty"`
+		Background Value `json:"background,omitempty"`
+		Direction  Value `json:"direction,omitempty"`
+
+		Width   Value `json:"width,omitempty"`
+		Height  Value `json:"height,omitempty"`
+		Ratio   Value `json:"ratio,omitempty"`
+		Focus   Value `json:"focus,omitempty"`
+		FocusX  Value `json:"focusX,omitempty"`
+		FocusY  Value `json:"focusY,omitempty"`
+		Fit     Value `json:"fit,omitempty"`
+		Enlarge Value `json:"enlarge,omitempty"`
+
+		Image    Value `json:"image,omitempty"`
+		Text     Value `json:"text,omitempty"`
+		Position Value `json:"position,omitempty"`
+		Scale    Value `json:"scale,omitempty"`
+		Margin   Value `json:"margin,omitempty"`
+		Opacity  Value `json:"opacity,omitempty"`
+
+		Metadata Value `json:"metadata,omitempty"`
 	}
 	canonicalOutput struct {
 		Name    string `json:"name"`
@@ -36,6 +66,12 @@ type (
 		Format  Format `json:"format"`
 		Quality int    `json:"quality,omitempty"`
 		Effort  int    `json:"effort,omitempty"`
+
+		Fit         Fit    `json:"fit,omitempty"`
+		Enlarge     bool   `json:"enlarge,omitempty"`
+		Focus       string `json:"focus,omitempty"`
+		Background  string `json:"background,omitempty"`
+		TargetBytes int    `json:"targetBytes,omitempty"`
 	}
 )
 

@@ -32,6 +32,7 @@ var kinds = map[string]struct {
 	fault.CodeEmpty:         {http.StatusUnprocessableEntity, "Empty file"},
 	fault.CodeTooLarge:      {http.StatusRequestEntityTooLarge, "File too large"},
 	fault.CodeTooManyPixels: {http.StatusUnprocessableEntity, "Too many pixels"},
+	fault.CodeBadAsset:      {http.StatusUnprocessableEntity, "A picture that the recipe needs cannot be used"},
 	fault.CodeSideTooLong:   {http.StatusUnprocessableEntity, "Image too wide or too high"},
 	fault.CodeTooManyFrames: {http.StatusUnprocessableEntity, "Too many frames"},
 	fault.CodeUnknownRecipe: {http.StatusUnprocessableEntity, "Unknown recipe"},

@@ -28,7 +28,7 @@ func TestWorker(t *testing.T) {
 			"Done": testDone, "Permanent": testPermanent, "OtherMessages": testOtherMessages, "SeveralRecords": testSeveralRecords,
 			"Redelivery": testRedelivery, "Overwrite": testOverwrite, "SourceGone": testSourceGone, "AskedAgain": testAskedAgain,
 			"LostLease": testLostLease, "Conflict": testConflict, "AnnouncementFails": testAnnouncementFails, "ReplacesJunkManifest": testReplacesJunkManifest,
-			"BrokenSetUp": testBrokenSetUp, "EveryFault": testEveryFault, "Flow": testFlow,
+			"BrokenSetUp": testBrokenSetUp, "EveryFault": testEveryFault, "Flow": testFlow, "Rules": testRules, "Assets": testAssets,
 		} {
 			t.Run(name, func(t *testing.T) { test(t, endpoint) })
 		}
@@ -470,13 +470,13 @@ type gate struct {
 	full      chan struct{}
 }
 
-func (g *gate) Process(ctx context.Context, src []byte, job *recipe.Job) (*imaging.Picture, error) {
+func (g *gate) Process(ctx context.Context, req imaging.Request) (*imaging.Picture, error) {
 	n := g.now.Add(1)
 	defer g.now.Add(-1)
 	for old := g.most.Load(); n > old && !g.most.CompareAndSwap(old, n); old = g.most.Load() {
 	}
 	<-g.full
-	return g.Engine.Process(ctx, src, job)
+	return g.Engine.Process(ctx, req)
 }
 
 // bodies is a Store of originals that counts how many have been read to their end.
