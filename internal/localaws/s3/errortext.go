@@ -97,11 +97,16 @@ func spaced(condition string) string {
 	return "[" + strings.Join(told, ", ") + "]"
 }
 
-// plainQuotes writes quotes in an error's document as S3 does, which escapes only what
-// it must: some programs look for them in the text.
-func plainQuotes(doc []byte) []byte {
-	return bytes.ReplaceAll(bytes.ReplaceAll(doc, []byte("&#34;"), []byte(`"`)), []byte("&#39;"), []byte("'"))
+// plainText writes quotes and ends of lines in an error's document as S3 does, which
+// escapes only what it must: some programs look for them in the text.
+func plainText(doc []byte) []byte {
+	if !bytes.Contains(doc, []byte("&#")) {
+		return doc
+	}
+	return []byte(unescape.Replace(string(doc)))
 }
+
+var unescape = strings.NewReplacer("&#34;", `"`, "&#39;", "'", "&#xA;", "\n")
 
 func noSuchKey(key string) error {
 	return noSuchKeyError{APIError: s3err.GetAPIError(s3err.ErrNoSuchKey), key: key}

@@ -182,7 +182,7 @@ func (s *Service) reply(w http.ResponseWriter, r *http.Request, c *fasthttp.Requ
 		body = resp.Body()
 	}
 	if status >= http.StatusBadRequest {
-		body = plainQuotes(body)
+		body = plainText(body)
 	}
 	bodiless := status == http.StatusNoContent || status == http.StatusNotModified || r.Method == http.MethodHead
 	length := resp.Header.ContentLength()
