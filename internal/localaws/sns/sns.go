@@ -40,6 +40,7 @@ type QueueMessage struct {
 	Attributes map[string]sqstypes.MessageAttributeValue
 	GroupID    string // MessageGroupId; may be empty
 	DedupID    string // MessageDeduplicationId, of messages of FIFO topics to FIFO queues
+	Trace      string // AWSTraceHeader; may be empty
 }
 
 // ErrNoQueue is what Queues answers, perhaps wrapped, for a queue that does not exist.
