@@ -134,8 +134,9 @@ var notOffered = map[string][]string{
 func (s *Service) operations() *wire.Service {
 	w := &wire.Service{
 		Name: "sns", Version: "2010-03-31", Namespace: "http://sns.amazonaws.com/doc/2010-03-31/",
-		Naming: wire.Naming{Members: map[string]wire.MemberName{"MessageAttributes": {Key: "Name", Value: "Value"}}},
-		Logger: s.log,
+		Naming:       wire.Naming{Members: map[string]wire.MemberName{"MessageAttributes": {Key: "Name", Value: "Value"}}},
+		EmptyResults: map[string]bool{"TagResource": true, "UntagResource": true},
+		Logger:       s.log,
 		Operations: map[string]wire.Operation{
 			"CreateTopic":               wire.Op(s.createTopic),
 			"DeleteTopic":               wire.Op(s.deleteTopic),
