@@ -81,7 +81,8 @@ type Service struct {
 	wire   *wire.Service
 	lanes  []*lane
 
-	filters filters
+	filters   filters
+	throttles *throttles
 
 	mu     sync.Mutex      // guards what follows
 	warned map[string]bool // subscriptions that a warning was logged about
@@ -92,7 +93,7 @@ type Service struct {
 // New makes a service on a store. Deliveries
 // by mail and HTTP begin with Start.
 func New(d *db.DB, opts Options) (*Service, error) {
-	s := &Service{db: d, opts: opts, log: opts.Logger, now: opts.Now, warned: map[string]bool{}}
+	s := &Service{db: d, opts: opts, log: opts.Logger, now: opts.Now, warned: map[string]bool{}, throttles: newThrottles()}
 	s.opts.BaseURL = strings.TrimRight(opts.BaseURL, "/")
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
