@@ -186,7 +186,7 @@ func (s *Service) insert(tx *db.Tx, q *queue, out []*outgoing) error {
 		} else {
 			visible++
 		}
-		args = append(args, spool, id+int64(i), at, now, delayed)
+		args = append(args, spool, id+int64(i), at, now, delayed, q.tenant(deref(m.group), m.group != nil))
 	}
 	if _, err := tx.Exec(s.sql.insertMessages[len(out)], args...); err != nil {
 		return err
