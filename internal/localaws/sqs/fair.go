@@ -41,7 +41,7 @@ const (
 	selectTenant = `SELECT tenant, visible_at FROM sqs_messages INDEXED BY sqs_messages_tenant
 	WHERE spool = ? AND tenant > ? AND tenant <> 0 ORDER BY tenant, visible_at LIMIT 1`
 
-	selectTenants = `SELECT visible_at, id FROM sqs_messages INDEXED BY sqs_messages_tenant
+	selectDueOf = `SELECT visible_at, id FROM sqs_messages INDEXED BY sqs_messages_tenant
 	WHERE spool = ? AND tenant = ? AND tenant <> 0 AND visible_at <= ? ORDER BY visible_at LIMIT ?`
 
 	selectOne = selectMessages + " WHERE m.spool = ? AND m.id = ?"
@@ -127,7 +127,6 @@ func (s *Service) inFlightNow(tx *db.Tx, q *queue, spool, now int64) (int64, err
 // quiet returns up to want messages of tenants that are not noisy, longest due first as
 // far as it sees.
 func (s *Service) quiet(tx *db.Tx, q *queue, spool, now int64, want int, noisy func(int64) (bool, error)) ([]received, error) {
-	type place struct{ due, id int64 }
 	var places []place
 	began, wrapped := q.cursor, false
 	for range tenantsSeen {
@@ -155,20 +154,11 @@ func (s *Service) quiet(tx *db.Tx, q *queue, spool, now int64, want int, noisy f
 		} else if n {
 			continue
 		}
-		rows, err := tx.Query(selectTenants, spool, tenant, now, want)
+		some, err := dueOf(tx, spool, tenant, now, want)
 		if err != nil {
 			return nil, err
 		}
-		for rows.Next() {
-			var p place
-			if err := rows.Scan(&p.due, &p.id); err != nil {
-				return nil, errors.Join(err, rows.Close())
-			}
-			places = append(places, p)
-		}
-		if err := errors.Join(rows.Err(), rows.Close()); err != nil {
-			return nil, err
-		}
+		places = append(places, some...)
 	}
 	slices.SortFunc(places, func(a, b place) int { return cmp.Or(cmp.Compare(a.due, b.due), cmp.Compare(a.id, b.id)) })
 	var out []received
@@ -180,4 +170,25 @@ func (s *Service) quiet(tx *db.Tx, q *queue, spool, now int64, want int, noisy f
 		out = append(out, some...)
 	}
 	return out, nil
+}
+
+// place is where a message stands among those that are due.
+type place struct{ due, id int64 }
+
+// dueOf is what is due of a tenant.
+func dueOf(tx *db.Tx, spool, tenant, now int64, n int) ([]place, error) {
+	rows, err := tx.Query(selectDueOf, spool, tenant, now, n)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var out []place
+	for rows.Next() {
+		var p place
+		if err := rows.Scan(&p.due, &p.id); err != nil {
+			return nil, err
+		}
+		out = append(out, p)
+	}
+	return out, rows.Err()
 }
