@@ -118,13 +118,35 @@ int *tt_delays(VipsImage *in, int *n) {
 	return delays;
 }
 
-const void *tt_profile(VipsImage *in, size_t *len) {
+const void *tt_blob(VipsImage *in, const char *name, size_t *len) {
 	const void *data = NULL;
 	*len = 0;
-	if (!vips_image_get_typeof(in, VIPS_META_ICC_NAME) ||
-		vips_image_get_blob(in, VIPS_META_ICC_NAME, &data, len))
+	if (!vips_image_get_typeof(in, name) || vips_image_get_blob(in, name, &data, len))
 		return NULL;
 	return data;
+}
+
+int tt_attach(VipsImage *to, VipsImage *from, int profile) {
+	char **fields = vips_image_get_fields(from);
+	for (char **f = fields; f && *f; f++) {
+		GValue value = { 0 };
+		if ((strncmp(*f, "exif-", 5) == 0 || strcmp(*f, VIPS_META_XMP_NAME) == 0) &&
+			!vips_image_get(from, *f, &value)) {
+			vips_image_set(to, *f, &value);
+			g_value_unset(&value);
+		}
+	}
+	g_strfreev(fields);
+	if (profile) {
+		VipsBlob *srgb = NULL;
+		if (vips_profile_load("srgb", &srgb, NULL) || !srgb)
+			return -1;
+		size_t len;
+		const void *data = vips_blob_get(srgb, &len);
+		vips_image_set_blob_copy(to, VIPS_META_ICC_NAME, data, len);
+		vips_area_unref(VIPS_AREA(srgb));
+	}
+	return 0;
 }
 
 // --- pixels ---
