@@ -144,9 +144,6 @@ func (e *Engine) process(ctx context.Context, req Request) (*Picture, error) {
 	if err != nil {
 		return nil, err
 	}
-	if img, err = plan.picture(ctx, img); err != nil {
-		return nil, err
-	}
 	outs, err := plan.render(ctx, img)
 	if err != nil {
 		return nil, err

@@ -28,9 +28,10 @@ type plan struct {
 // target is one output.
 type target struct {
 	recipe.Output
-	fitted     geometry.Fitted
-	background vips.Background
-	moving     bool // keeps the frames of an animation
+	fitted        geometry.Fitted
+	width, height int // of fitted
+	background    vips.Background
+	moving        bool // keeps the frames of an animation
 }
 
 func (e *Engine) newPlan(s *source, req Request) (*plan, error) {
@@ -69,6 +70,7 @@ func (p *plan) fitTargets(limits Limits, s geometry.Size, frames int) error {
 			longest = longestSide
 		}
 		t.fitted = geometry.Fit(s, geometry.Size{W: t.Width, H: t.Height}, t.Fit, t.Enlarge, longest)
+		t.width, t.height = t.fitted.Size().W, t.fitted.Size().H
 		n := 1
 		if t.moving {
 			n = frames

@@ -12,10 +12,14 @@ import (
 	"github.com/tintype/tintype/internal/recipe"
 )
 
-// render makes all outputs from the picture that the stages have left, which it closes.
-// The largest comes first, and each smaller one from the one before it: shrinking costs by
-// the size of what is shrunk.
+// render takes the decoded image, which it closes, through the stages and makes all
+// outputs from what they leave. The largest comes first, and each smaller one from the one
+// before it: shrinking costs by the size of what is shrunk.
 func (p *plan) render(ctx context.Context, img *vips.Image) ([]Encoded, error) {
+	img, err := p.picture(ctx, img)
+	if err != nil {
+		return nil, err
+	}
 	rasters := []*vips.Image{img} // the whole picture, ever smaller
 	defer func() {
 		for _, r := range rasters {
@@ -164,11 +168,17 @@ func likenessOf(ctx context.Context, r *vips.Image) (likeness, error) {
 	}
 	var l likeness
 	err := r.Pixels(func(pix []byte) (err error) {
-		if l.thumbHash, err = thumbhash.Encode(r.Width(), r.Height(), r.Bands(), pix); err != nil {
-			return err
-		}
-		l.color, err = dominant.Color(r.Bands(), pix)
+		l, err = likenessOfPixels(r.Width(), r.Height(), r.Bands(), pix)
 		return err
 	})
+	return l, err
+}
+
+// likenessOfPixels is that of at most thumbhash.MaxSide pixels a side.
+func likenessOfPixels(w, h, bands int, pix []byte) (l likeness, err error) {
+	if l.thumbHash, err = thumbhash.Encode(w, h, bands, pix); err != nil {
+		return l, err
+	}
+	l.color, err = dominant.Color(bands, pix)
 	return l, err
 }

@@ -36,10 +36,10 @@ func (d *drafter) addWatermark(s recipe.Step) (err error) {
 	if _, ok := corners[m.position]; !ok && m.position != "tile" {
 		return fmt.Errorf("position %q is unknown", s.Position)
 	}
-	if m.scale, err = number(s.Scale, 0.25, 0.01, 1); err != nil {
+	if m.scale, err = number(s.Scale, 0.2, 0.01, 1); err != nil {
 		return fmt.Errorf("scale: %w", err)
 	}
-	if m.margin, err = number(s.Margin, 0.02, 0, 0.5); err != nil {
+	if m.margin, err = number(s.Margin, 0.03, 0, 0.5); err != nil {
 		return fmt.Errorf("margin: %w", err)
 	}
 	if m.opacity, err = number(s.Opacity, 1, 0, 1); err != nil {

@@ -45,6 +45,17 @@ func (m *Image) Pixels(f func(pix []byte) error) error {
 // Resize returns the picture at a size, computed; each frame of an animation by
 // itself, so that none bleeds into the next. Colours are weighted by alpha.
 func (m *Image) Resize(ctx context.Context, width, height int) (*Image, error) {
+	if w, h := min(width, m.Width()), min(height, m.Height()); w < width || h < height {
+		if w == m.Width() && h == m.Height() {
+			return m.enlarge(ctx, width, height)
+		}
+		smaller, err := m.Resize(ctx, w, h)
+		if err != nil {
+			return nil, err
+		}
+		defer smaller.Close()
+		return smaller.enlarge(ctx, width, height)
+	}
 	if m.frames == 1 {
 		return m.resizeStill(ctx, width, height)
 	}

@@ -67,69 +67,49 @@ static int frame(VipsImage **image, const tt_op *op) {
 	return keep(image, next);
 }
 
-// rotate samples with a cubic; the picture's centre becomes the canvas's.
-static int rotate(VipsImage **image, const tt_op *op) {
+// resample maps the pixels by a matrix about the centre, which becomes that of the canvas.
+// Past its edges a picture is the background, or goes on as it ends.
+static int resample(VipsImage **image, double a, double b, double c, double d, int width, int height, VipsExtend past, VipsArrayDouble *back) {
 	VipsImage *next = NULL;
-	VipsArrayDouble *back = for_background(image, op);
 	VipsInterpolate *cubic = vips_interpolate_new("bicubic");
-	int err = !back || !cubic || weigh(image);
+	if (!cubic)
+		return -1;
+	int err = weigh(image);
 	if (!err) {
-		double angle = VIPS_RAD(op->value), a = cos(angle), b = -sin(angle), c = -b, d = a;
 		// libvips has the centre of a pixel at whole numbers.
 		double x = ((*image)->Xsize - 1) / 2.0, y = ((*image)->Ysize - 1) / 2.0;
-		int area[4] = { 0, 0, op->width, op->height };
+		int area[4] = { 0, 0, width, height };
 		VipsArrayInt *canvas = vips_array_int_new(area, 4);
 		vips_affine(*image, &next, a, b, c, d, "oarea", canvas,
-			"odx", (op->width - 1) / 2.0 - a * x - b * y,
-			"ody", (op->height - 1) / 2.0 - c * x - d * y,
-			"interpolate", cubic, "background", back, "premultiplied", TRUE, NULL);
+			"odx", (width - 1) / 2.0 - a * x - b * y,
+			"ody", (height - 1) / 2.0 - c * x - d * y,
+			"interpolate", cubic, "premultiplied", TRUE,
+			"extend", past, "background", back, NULL);
 		vips_area_unref(VIPS_AREA(canvas));
 		err = keep(image, next) || unweigh(image) || bytes(image);
 	}
-	if (back)
-		vips_area_unref(VIPS_AREA(back));
-	if (cubic)
-		g_object_unref(cubic);
+	g_object_unref(cubic);
 	return err;
 }
 
-// blur works on a smaller picture where sigma is large: nothing finer than sigma is left
-// of it anyway, and the cost of a Gaussian grows with sigma.
-static int blur(VipsImage **image, double sigma) {
-	int width = (*image)->Xsize, height = (*image)->Ysize;
-	double n = VIPS_MAX(1, floor(sigma / 2));
-	double across = VIPS_MAX(1, rint(width / n)) / width, down = VIPS_MAX(1, rint(height / n)) / height;
-	VipsImage *next = NULL;
-	if (weigh(image))
+static int rotate(VipsImage **image, const tt_op *op) {
+	VipsArrayDouble *back = for_background(image, op);
+	if (!back)
 		return -1;
-	if (n > 1) {
-		vips_resize(*image, &next, across, "vscale", down, NULL);
-		if (keep(image, next))
-			return -1;
-		next = NULL;
-	}
-	// The default cuts the Gaussian off where it is a fifth of its height.
-	vips_gaussblur(*image, &next, sigma / n, "min_ampl", 0.02, NULL);
-	if (keep(image, next))
-		return -1;
-	next = NULL;
-	if (n > 1) {
-		// Into memory, or each pixel of the small one would be blurred many times.
-		VipsImage *small = vips_image_copy_memory(*image);
-		if (keep(image, small))
-			return -1;
-		vips_resize(*image, &next, (double) width / small->Xsize, "vscale", (double) height / small->Ysize,
-			"kernel", VIPS_KERNEL_CUBIC, NULL);
-		if (keep(image, next))
-			return -1;
-		next = NULL;
-		if ((*image)->Xsize != width || (*image)->Ysize != height) {
-			vips_embed(*image, &next, 0, 0, width, height, "extend", VIPS_EXTEND_COPY, NULL);
-			if (keep(image, next))
-				return -1;
-		}
-	}
-	return unweigh(image) || bytes(image);
+	double angle = VIPS_RAD(op->value), sine = sin(angle), cosine = cos(angle);
+	int err = resample(image, cosine, -sine, sine, cosine, op->width, op->height,
+		VIPS_EXTEND_BACKGROUND, back);
+	vips_area_unref(VIPS_AREA(back));
+	return err;
+}
+
+static int enlarge(VipsImage **image, const tt_op *op) {
+	double black[4] = { 0, 0, 0, 255 };
+	VipsArrayDouble *back = vips_array_double_new(black, (*image)->Bands);
+	int err = resample(image, (double) op->width / (*image)->Xsize, 0, 0, (double) op->height / (*image)->Ysize,
+		op->width, op->height, VIPS_EXTEND_COPY, back);
+	vips_area_unref(VIPS_AREA(back));
+	return err;
 }
 
 static int plan_one(VipsImage **image, const tt_op *op) {
@@ -148,8 +128,8 @@ static int plan_one(VipsImage **image, const tt_op *op) {
 		return keep(image, next);
 	case TT_ROTATE:
 		return rotate(image, op);
-	case TT_BLUR:
-		return blur(image, op->value);
+	case TT_ENLARGE:
+		return enlarge(image, op);
 	}
 	vips_error("tintype", "no operation of kind %d", (int) op->kind);
 	return -1;

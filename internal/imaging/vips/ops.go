@@ -78,10 +78,44 @@ func (m *Image) Rotate(ctx context.Context, degrees float64, width, height int, 
 	return m.do(ctx, "rotate image", op)
 }
 
+// enlarge returns the picture at a size that is no smaller. libvips's own resizing moves
+// the picture by half a pixel when it enlarges.
+func (m *Image) enlarge(ctx context.Context, width, height int) (*Image, error) {
+	return m.do(ctx, "enlarge image", area(C.TT_ENLARGE, 0, 0, width, height, Background{}))
+}
+
 // Blur returns the picture blurred by a Gaussian of sigma pixels, 0.3 and more. Colours
 // are weighted by alpha; beyond the edges the picture is thought to go on as it ends.
+//
+// Where sigma is large, a smaller picture is blurred and enlarged again: nothing finer than
+// sigma is left anyway, and the cost of a Gaussian grows with it.
 func (m *Image) Blur(ctx context.Context, sigma float64) (*Image, error) {
-	return m.do(ctx, "blur image", C.tt_op{kind: C.TT_BLUR, value: C.double(sigma)})
+	n := max(1, int(sigma/3))
+	w, h := max(1, m.Width()/n), max(1, m.Height()/n)
+	if n == 1 || w == 1 || h == 1 {
+		return m.blur(ctx, sigma, sigma)
+	}
+	small, err := m.Resize(ctx, w, h)
+	if err != nil {
+		return nil, err
+	}
+	defer small.Close()
+	soft, err := small.blur(ctx, sigma*float64(w)/float64(m.Width()), sigma*float64(h)/float64(m.Height()))
+	if err != nil {
+		return nil, err
+	}
+	defer soft.Close()
+	return soft.Resize(ctx, m.Width(), m.Height())
+}
+
+func (m *Image) blur(ctx context.Context, across, down float64) (*Image, error) {
+	p, err := pointer(m.ref)
+	if err != nil {
+		return nil, err
+	}
+	return stoppable(ctx, "blur image", m.frames, func(stop *C.int) *C.VipsImage {
+		return C.tt_blur(p, C.int(m.frames), C.double(across), C.double(down), stop)
+	})
 }
 
 // lookedAt is the longest side of the picture in which Interesting looks. libvips itself

@@ -10,7 +10,7 @@ typedef enum {
 	TT_FLIP, // left becomes right; value not 0: top becomes bottom
 	TT_TURN, // value quarters of a turn clockwise, 1 to 3
 	TT_ROTATE, // value degrees clockwise onto a background of width × height
-	TT_BLUR // by a Gaussian of value pixels
+	TT_ENLARGE // to width × height
 } tt_kind;
 
 // What is to be done to a picture.
@@ -24,6 +24,11 @@ typedef struct {
 // tt_plan plans an operation on each of the frames that lie one below the other in an
 // image in memory. Where the background is transparent the result has alpha.
 VipsImage *tt_plan(VipsImage *in, int frames, const tt_op *op);
+
+// tt_blur blurs each of the frames of an image in memory by a Gaussian whose sigma is as
+// many pixels across and down, colours weighted by alpha; beyond its edges a frame goes on
+// as it ends. It ends early, with an error, once *stop is not 0.
+VipsImage *tt_blur(VipsImage *in, int frames, double across, double down, int *stop);
 
 // tt_interesting finds where the part of width × height lies that draws most attention,
 // or has the most entropy.
