@@ -230,9 +230,11 @@ func (m *Image) Encode(o EncodeOptions) ([]byte, error) {
 			StripMetadata: bare, Compression: o.Effort, Filter: vips.PngFilterAll,
 		})
 	case "webp":
-		out, _, err = ref.ExportWebp(&vips.WebpExportParams{
-			StripMetadata: bare, Quality: o.Quality, ReductionEffort: o.Effort,
-		})
+		p := &vips.WebpExportParams{StripMetadata: bare, Quality: o.Quality, ReductionEffort: o.Effort}
+		if !bare && o.Keep.profile {
+			p.IccProfile = "srgb" // without it govips takes the image's away
+		}
+		out, _, err = ref.ExportWebp(p)
 		if bare {
 			out = bareWebP(out)
 		}
