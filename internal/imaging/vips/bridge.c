@@ -179,6 +179,27 @@ VipsImage *tt_to_memory(VipsImage *in, int *stop) {
 	return out;
 }
 
+// by_profile transforms by the embedded profile into 8-bit sRGB. Alpha of 16 bits goes a
+// way of its own: libvips 8.14 cuts it off at 255.
+static int by_profile(VipsImage *in, VipsImage **out, const char *otherwise) {
+	VipsImage *colours = NULL, *alpha = NULL, *eighth = NULL, *bytes = NULL, *srgb = NULL;
+	int err = 0, deep = vips_image_hasalpha(in) && in->BandFmt == VIPS_FORMAT_USHORT;
+	if (deep)
+		err = vips_extract_band(in, &colours, 0, "n", in->Bands - 1, NULL) ||
+			vips_extract_band(in, &alpha, in->Bands - 1, NULL) ||
+			vips_rshift_const1(alpha, &eighth, 8, NULL) ||
+			vips_cast_uchar(eighth, &bytes, NULL);
+	err = err || vips_icc_transform(deep ? colours : in, deep ? &srgb : out, "srgb", "embedded", TRUE,
+			"input_profile", otherwise, "intent", VIPS_INTENT_PERCEPTUAL, "depth", 8, NULL);
+	if (deep && !err)
+		err = vips_bandjoin2(srgb, bytes, out, NULL);
+	VipsImage *made[] = { colours, alpha, eighth, bytes, srgb };
+	for (int i = 0; i < 5; i++)
+		if (made[i])
+			g_object_unref(made[i]);
+	return err;
+}
+
 // to_srgb makes in 8-bit sRGB, with or without alpha. It steals in.
 static VipsImage *to_srgb(VipsImage *in, int use_profile) {
 	VipsImage *next = NULL;
@@ -187,9 +208,7 @@ static VipsImage *to_srgb(VipsImage *in, int use_profile) {
 	if (use_profile && vips_image_get_typeof(in, VIPS_META_ICC_NAME)) {
 		// A profile that is broken, or made for other channels, is passed over, as
 		// browsers do.
-		if (!vips_icc_transform(in, &next, "srgb", "embedded", TRUE,
-				"input_profile", space == VIPS_INTERPRETATION_CMYK ? "cmyk" : "srgb",
-				"intent", VIPS_INTENT_PERCEPTUAL, "depth", 8, NULL)) {
+		if (!by_profile(in, &next, space == VIPS_INTERPRETATION_CMYK ? "cmyk" : "srgb")) {
 			g_object_unref(in);
 			in = next;
 			next = NULL;

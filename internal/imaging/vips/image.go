@@ -230,13 +230,14 @@ func (m *Image) Encode(o EncodeOptions) ([]byte, error) {
 			StripMetadata: bare, Compression: o.Effort, Filter: vips.PngFilterAll,
 		})
 	case "webp":
-		p := &vips.WebpExportParams{StripMetadata: bare, Quality: o.Quality, ReductionEffort: o.Effort}
-		if !bare && o.Keep.profile {
-			p.IccProfile = "srgb" // without it govips takes the image's away
-		}
-		out, _, err = ref.ExportWebp(p)
-		if bare {
+		out, _, err = ref.ExportWebp(&vips.WebpExportParams{
+			StripMetadata: bare, Quality: o.Quality, ReductionEffort: o.Effort,
+		})
+		switch {
+		case bare:
 			out = bareWebP(out)
+		case o.Keep.profile: // which govips does not let through
+			out = profiledWebP(out, profileOf(ref))
 		}
 	case "avif":
 		out, _, err = ref.ExportAvif(&vips.AvifExportParams{

@@ -46,3 +46,12 @@ func (k *Keep) attach(ref *vips.ImageRef) error {
 func (f *File) Metadata() (exif, xmp, iptc []byte) {
 	return f.blob(C.VIPS_META_EXIF_NAME), f.blob(C.VIPS_META_XMP_NAME), f.blob(C.VIPS_META_IPTC_NAME)
 }
+
+// profileOf is the ICC profile that an image carries, or nil.
+func profileOf(ref *vips.ImageRef) []byte {
+	p, err := pointer(ref)
+	if err != nil {
+		return nil
+	}
+	return blobOf(p, C.VIPS_META_ICC_NAME)
+}
