@@ -31,6 +31,9 @@ type Config struct {
 	Limits   Limits
 	Log      Log
 
+	// Recipes is the file of recipes and rules besides the built-in ones; empty: none. The web
+	// tier and the app tier must be given the same.
+	Recipes string
 	// Emails are subscribed to both topics by up and provision.
 	Emails []string
 	// Mode is the architecture that up runs: "decoupled".
@@ -144,6 +147,7 @@ const (
 	GroupWeb                   // the web tier
 	GroupApp                   // the app tier
 	GroupLimits                // what is accepted as an image
+	GroupRecipes               // which recipes there are
 	GroupProvision
 	GroupRun // logging and draining
 )
@@ -191,6 +195,8 @@ func (c *Config) Bind(fs *pflag.FlagSet, groups ...Group) {
 			fs.Int64Var(&c.Limits.Pixels, "max-pixels", c.Limits.Pixels, "largest image, pixels")
 			fs.IntVar(&c.Limits.Side, "max-side", c.Limits.Side, "longest side, pixels")
 			fs.IntVar(&c.Limits.Frames, "max-frames", c.Limits.Frames, "most frames of an animation")
+		case GroupRecipes:
+			fs.StringVar(&c.Recipes, "recipes", c.Recipes, "YAML file of recipes and rules, besides the built-in recipes")
 		case GroupProvision:
 			fs.StringSliceVar(&c.Emails, "email", c.Emails, "address to subscribe to both topics; repeatable")
 		case GroupRun:

@@ -14,6 +14,7 @@ import (
 type Book struct {
 	recipes []Recipe // in the order in which people are shown them
 	byName  map[string]*Recipe
+	rules   []Rule
 }
 
 // newBook checks recipes and makes a Book of them.

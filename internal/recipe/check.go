@@ -32,6 +32,9 @@ type place struct {
 	field string // within those; empty: the thing as a whole
 }
 
+// unused is the field of an issue about a parameter without use.
+const unused = "use"
+
 // issue is one thing that is wrong with a recipe.
 type issue struct {
 	place
@@ -79,7 +82,7 @@ func (r *Recipe) check() []issue {
 			tell("params", i, "", "the parameter %q is there twice", r.Params[i].Name)
 		}
 		if !r.uses(r.Params[i].Name) {
-			tell("params", i, "", "no step uses the parameter %s", quote(r.Params[i].Name))
+			tell("params", i, unused, "no step uses the parameter %s", quote(r.Params[i].Name))
 		}
 		sound = sound && len(issues) == before
 	}
@@ -252,7 +255,10 @@ func (p *Param) check(tell func(field, text string)) {
 	}
 	text, err := p.defaultText()
 	if err == nil {
-		_, p.Default, err = rule.parse(text)
+		var typed any
+		if _, typed, err = rule.parse(text); err == nil {
+			p.Default = typed
+		}
 	}
 	if err != nil {
 		tell("default", fmt.Sprintf("the default cannot be %s: %s", quote(fmt.Sprint(p.Default)), rule.wanted()))

@@ -27,6 +27,7 @@ type Manifest struct {
 	Recipe     string   `json:"recipe"`
 	RecipeHash string   `json:"recipeHash,omitempty"` // Job.Hash; empty where the recipe could not be resolved
 	Params     Params   `json:"params,omitempty"`
+	Assets     []Asset  `json:"assets,omitempty"` // in the order of Job.Assets
 	Outputs    []Result `json:"outputs,omitempty"`
 	Error      *Failure `json:"error,omitempty"` // set where Status is Failed
 	Attempts   int      `json:"attempts"`        // the message's receive count when this was written, from 1
@@ -48,6 +49,16 @@ type Source struct {
 	Height      int    `json:"height,omitempty"` // pixels, after orientation
 	Format      string `json:"format,omitempty"` // "jpeg", "png", "webp", "gif", "tiff", "heif", "avif"
 	ContentType string `json:"contentType,omitempty"`
+}
+
+// MaxAsset is the largest asset that is read, in bytes.
+const MaxAsset = 10_000_000
+
+// Asset is a further picture that a job needed, a watermark for instance, as it was when it
+// was read. The hash of a recipe knows its key alone.
+type Asset struct {
+	Key  string `json:"key"`  // in the uploads bucket
+	ETag string `json:"etag"` // without quotes
 }
 
 // Result is one stored output.

@@ -1,12 +1,33 @@
 package recipe
 
 import (
+	"encoding/json"
 	"slices"
 	"strconv"
 	"strings"
 )
 
 var paramTypes = []string{string(Color), string(Number), string(Integer), string(Boolean), string(Choice), string(Text)}
+
+// Length is the most characters that a Text may have.
+func (p *Param) Length() int {
+	r := p.rule()
+	return r.length
+}
+
+// MarshalJSON tells the range of every number, also where it begins at 0.
+func (p Param) MarshalJSON() ([]byte, error) {
+	type plain Param // without this method
+	doc := struct {
+		plain
+		Min *float64 `json:"min,omitempty"`
+		Max *float64 `json:"max,omitempty"`
+	}{plain: plain(p)}
+	if p.Type == Number || p.Type == Integer {
+		doc.Min, doc.Max = &p.Min, &p.Max
+	}
+	return json.Marshal(doc)
+}
 
 // rule is what a parameter's values may be.
 func (p *Param) rule() rule {

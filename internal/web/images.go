@@ -141,7 +141,7 @@ func (s *Server) lookUp(ctx context.Context, info store.SourceInfo) (*Image, err
 	if current && s.sameJob(m, src) {
 		return s.finishedImage(m, info), nil
 	}
-	job, err := s.o.Recipes.Resolve(src.Recipe, src.Params)
+	job, _, err := s.choose(info.Key, src.Recipe, src.Params)
 	if err != nil {
 		job = &recipe.Job{Recipe: src.Recipe} // the worker will say what is wrong with it
 	}
@@ -158,7 +158,7 @@ func (s *Server) finishedImage(m *recipe.Manifest, info store.SourceInfo) *Image
 func (s *Server) sameJob(m *recipe.Manifest, src *store.Source) bool {
 	hash := ""
 	if src.MetaErr == nil {
-		if job, err := s.o.Recipes.Resolve(src.Recipe, src.Params); err == nil {
+		if job, _, err := s.choose(m.Source.Key, src.Recipe, src.Params); err == nil {
 			hash = job.Hash
 		}
 	}
@@ -236,12 +236,31 @@ func (s *Server) list(ctx context.Context, cursor string, limit int, status reci
 	return list, nil
 }
 
-// lookUpAll looks up a page's images side by side. One that was deleted since it was listed is nil.
+// ignored reports whether a rule says that the object at key is no image.
+func (s *Server) ignored(key string) bool {
+	name, own := store.RuleKey(key)
+	return !own && s.o.Recipes.Ignores(name)
+}
+
+// keyOf finds the original of an image; one that a rule says is none is not found.
+func (s *Server) keyOf(ctx context.Context, id string) (store.SourceInfo, error) {
+	info, err := s.o.Store.KeyOf(ctx, id)
+	if err == nil && s.ignored(info.Key) {
+		return store.SourceInfo{}, refuse(fault.CodeNotFound, "", "There is no such image.")
+	}
+	return info, err
+}
+
+// lookUpAll looks up a page's images side by side. One that was deleted since it was listed,
+// and one that is no image, is nil.
 func (s *Server) lookUpAll(ctx context.Context, infos []store.SourceInfo) ([]*Image, error) {
 	images := make([]*Image, len(infos))
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(lookUps)
 	for i, info := range infos {
+		if s.ignored(info.Key) {
+			continue
+		}
 		g.Go(func() error {
 			img, err := s.lookUp(ctx, info)
 			if errors.Is(err, store.ErrNotFound) {
