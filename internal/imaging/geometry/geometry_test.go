@@ -142,3 +142,20 @@ func TestPlaces(t *testing.T) {
 		t.Errorf("centred %v", p)
 	}
 }
+
+func FuzzRatio(f *testing.F) {
+	for _, s := range []string{"16:9", "1:1", "1e300:1e-300", "a:b", "0.0001:5", ":"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		r, err := geometry.Ratio(recipe.Value(s))
+		if err != nil {
+			return
+		}
+		for _, p := range []size{{400, 300}, {1, 20000}} {
+			if in, out := p.WithinRatio(r), p.AroundRatio(r); in.W < 1 || in.H < 1 || in.W > p.W || in.H > p.H || out.W < p.W || out.H < p.H {
+				t.Fatalf("%q of %v: within %v, around %v", s, p, in, out)
+			}
+		}
+	})
+}
