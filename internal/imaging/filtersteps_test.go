@@ -120,7 +120,7 @@ func TestSmallOutputsComeFromTheSamePicture(t *testing.T) {
 		"crop last":  {{Kind: recipe.StepBlur, Sigma: "5"}, {Kind: recipe.StepCrop, Ratio: "1:1", Focus: "center"}},
 		"sharpen":    {{Kind: recipe.StepSharpen, Sigma: "2", Amount: "1"}},
 	} {
-		for kind, src := range map[string][]byte{"jpeg": testimages.JPEG(803, 602), "alpha": testimages.AlphaPNG(403, 302)} {
+		for kind, src := range map[string][]byte{"jpeg": testimages.JPEG(603, 402), "alpha": testimages.AlphaPNG(303, 202)} {
 			small := recipe.Output{Name: "small", Format: recipe.PNG, Width: 100, Height: 100}
 			alone := process(t, src, &recipe.Job{Steps: steps, Outputs: []recipe.Output{small}}).Outputs[0]
 			with := process(t, src, &recipe.Job{Steps: steps, Outputs: []recipe.Output{{Name: "full", Format: recipe.PNG}, small}}).Outputs[1]

@@ -68,9 +68,10 @@ func readExif(b []byte) directory {
 			}
 			// The photographer's and the editor's copyright are parted by a NUL.
 			said := text([]byte(strings.ReplaceAll(strings.Trim(string(e.value), "\x00 "), "\x00", "; ")))
-			if e.tag == tagArtist {
+			switch e.tag {
+			case tagArtist:
 				d.credits.artist = said
-			} else if e.tag == tagCopyright {
+			case tagCopyright:
 				d.credits.copyright = said
 			}
 		}
