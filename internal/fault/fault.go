@@ -48,6 +48,7 @@ const (
 	CodeUnknownRecipe = "unknown_recipe"     // no recipe of that name
 	CodeBadParameter  = "bad_parameter"      // a recipe parameter that is unknown, ill-typed or out of range
 	CodeBadAsset      = "bad_asset"          // a further picture that the recipe needs is missing or cannot be used
+	CodeNotBuiltIn    = "not_built_in"       // a step or format that the libvips at hand cannot do
 	CodeSourceGone    = "source_gone"        // the original was deleted before it was processed
 	CodeInternal      = "internal"           // our fault
 	CodeBadRequest    = "bad_request"        // the web API: a request that makes no sense

@@ -71,7 +71,11 @@ type Result struct {
 	Height      int    `json:"height"` // pixels
 	Bytes       int64  `json:"bytes"`
 	SHA256      string `json:"sha256"`              // hexadecimal
+	Quality     int    `json:"quality,omitempty"`   // with which it was written; 0: the format has none
 	ThumbHash   string `json:"thumbHash,omitempty"` // base64; https://evanw.github.io/thumbhash/
+
+	OverTarget    bool   `json:"overTarget,omitempty"`    // larger than Output.TargetBytes: even the lowest quality was
+	DominantColor string `json:"dominantColor,omitempty"` // "#rrggbb": the colour that the picture has most of
 }
 
 // Failure says why an image could not be processed.

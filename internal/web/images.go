@@ -19,17 +19,20 @@ import (
 
 // Image is the document of GET /api/images/{id}, of lists and of events.
 type Image struct {
-	ID       string          `json:"id"`
-	Key      string          `json:"key"`  // in the uploads bucket
-	Name     string          `json:"name"` // the file's name: the key's last segment; untrusted
-	Status   recipe.Status   `json:"status"`
-	Recipe   string          `json:"recipe,omitempty"`
-	Params   recipe.Params   `json:"params,omitempty"`
-	Source   ImageSource     `json:"source"`
-	Outputs  []ImageOutput   `json:"outputs"`
-	Error    *recipe.Failure `json:"error,omitempty"`
-	Timings  *ImageTimings   `json:"timings,omitempty"` // absent until there is a result
-	Attempts int             `json:"attempts"`          // 0 until there is a result
+	ID      string        `json:"id"`
+	Key     string        `json:"key"`  // in the uploads bucket
+	Name    string        `json:"name"` // the file's name: the key's last segment; untrusted
+	Status  recipe.Status `json:"status"`
+	Recipe  string        `json:"recipe,omitempty"`
+	Params  recipe.Params `json:"params,omitempty"`
+	Source  ImageSource   `json:"source"`
+	Outputs []ImageOutput `json:"outputs"`
+	// Srcsets are, by content type ("image/webp"), the srcset attributes of outputs that show
+	// the same picture in different widths: what a page's <source> elements need.
+	Srcsets  map[string]string `json:"srcsets,omitempty"`
+	Error    *recipe.Failure   `json:"error,omitempty"`
+	Timings  *ImageTimings     `json:"timings,omitempty"` // absent until there is a result
+	Attempts int               `json:"attempts"`          // 0 until there is a result
 }
 
 // ImageSource is what is known of the original.
@@ -53,6 +56,9 @@ type ImageOutput struct {
 	Bytes     int64  `json:"bytes"`
 	ThumbHash string `json:"thumbHash,omitempty"`
 	URL       string `json:"url"`
+
+	DominantColor string `json:"dominantColor,omitempty"` // "#rrggbb"
+	OverTarget    bool   `json:"overTarget,omitempty"`    // larger than the recipe's target, even at the lowest quality
 }
 
 // ImageTimings are an image's instants and, in milliseconds, durations.
@@ -82,9 +88,10 @@ func imageOfManifest(m *recipe.Manifest) *Image {
 	for _, o := range m.Outputs {
 		img.Outputs = append(img.Outputs, ImageOutput{
 			Name: o.Name, Key: o.Key, Width: o.Width, Height: o.Height, Format: o.Format, Bytes: o.Bytes, ThumbHash: o.ThumbHash,
-			URL: imageURL(m.ID) + "/outputs/" + url.PathEscape(o.Name),
+			URL: imageURL(m.ID) + "/outputs/" + url.PathEscape(o.Name), DominantColor: o.DominantColor, OverTarget: o.OverTarget,
 		})
 	}
+	img.Srcsets = srcsets(img.ID, m.Outputs)
 	return img
 }
 

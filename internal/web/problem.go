@@ -37,6 +37,7 @@ var kinds = map[string]struct {
 	fault.CodeTooManyFrames: {http.StatusUnprocessableEntity, "Too many frames"},
 	fault.CodeUnknownRecipe: {http.StatusUnprocessableEntity, "Unknown recipe"},
 	fault.CodeBadParameter:  {http.StatusUnprocessableEntity, "Bad parameter"},
+	fault.CodeNotBuiltIn:    {http.StatusNotImplemented, "Not built in"},
 	fault.CodeSourceGone:    {http.StatusGone, "Original gone"},
 	fault.CodeBadRequest:    {http.StatusBadRequest, "Bad request"},
 	fault.CodeNotFound:      {http.StatusNotFound, "Not found"},

@@ -239,7 +239,8 @@ func (a *attempt) put(ctx context.Context, src *store.Source, job *recipe.Job, p
 			sum := sha256.Sum256(out.Bytes)
 			results[i] = recipe.Result{
 				Name: out.Name, Key: store.OutputKey(a.id, src.ETag, src.VersionID, job.Hash, out.Name, out.Ext), ContentType: out.ContentType, Format: out.Format,
-				Width: out.Width, Height: out.Height, Bytes: int64(len(out.Bytes)), SHA256: hex.EncodeToString(sum[:]), ThumbHash: out.ThumbHash,
+				Width: out.Width, Height: out.Height, Bytes: int64(len(out.Bytes)), SHA256: hex.EncodeToString(sum[:]),
+				Quality: out.Quality, OverTarget: out.OverTarget, ThumbHash: out.ThumbHash, DominantColor: out.DominantColor,
 			}
 			return a.opts.Store.PutOutput(ctx, results[i].Key, out.ContentType, out.Bytes)
 		})
