@@ -10,7 +10,6 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 
 	"github.com/tintype/tintype/internal/config"
-	"github.com/tintype/tintype/internal/imaging"
 	"github.com/tintype/tintype/internal/queue"
 	"github.com/tintype/tintype/internal/recipe"
 	"github.com/tintype/tintype/internal/web"
@@ -106,9 +105,7 @@ func appTier(cfg config.Config, c aws.Config, ln net.Listener, log *slog.Logger)
 }
 
 func workQueue(ctx context.Context, cfg config.Config, c aws.Config, status *appStatus, log *slog.Logger) error {
-	engine, err := imaging.New(imaging.Options{
-		Limits: imaging.Limits{Bytes: cfg.Limits.Bytes, Pixels: cfg.Limits.Pixels, Side: cfg.Limits.Side, Frames: cfg.Limits.Frames}, Logger: log,
-	})
+	engine, timeout, err := openImaging(cfg, log)
 	if err != nil {
 		return err
 	}
@@ -128,7 +125,7 @@ func workQueue(ctx context.Context, cfg config.Config, c aws.Config, status *app
 	w, err := worker.New(worker.Options{
 		Store: d.store, Imaging: engine, Recipes: recipe.Builtin(),
 		Announcer:     announcer,
-		UploadsBucket: d.spec.UploadsBucket, MaxBytes: cfg.Limits.Bytes, Workers: cfg.App.Workers,
+		UploadsBucket: d.spec.UploadsBucket, MaxBytes: cfg.Limits.Bytes, Workers: cfg.App.Workers, ImageTimeout: timeout,
 		Program: Program(), Logger: log,
 	})
 	if err != nil {

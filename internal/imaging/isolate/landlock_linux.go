@@ -21,6 +21,9 @@ func landlockABI() int {
 	return int(v)
 }
 
+// kernelLandlock is landlockABI but in tests, which also run as on older kernels.
+var kernelLandlock = landlockABI
+
 const (
 	readOnly = unix.LANDLOCK_ACCESS_FS_READ_FILE | unix.LANDLOCK_ACCESS_FS_READ_DIR
 	program  = unix.LANDLOCK_ACCESS_FS_READ_FILE | unix.LANDLOCK_ACCESS_FS_EXECUTE

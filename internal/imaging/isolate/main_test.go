@@ -8,7 +8,6 @@ import (
 	"log/slog"
 	"net"
 	"os"
-	"os/exec"
 	"strings"
 	"syscall"
 	"testing"
@@ -138,7 +137,7 @@ func probe(what string) string {
 	case "write":
 		err = os.WriteFile("/tmp/tintype-isolate-probe", []byte("x"), 0o600)
 	case "exec":
-		err = exec.Command("/bin/true").Run()
+		err = syscall.Exec("/bin/true", []string{"true"}, nil)
 	case "exec self":
 		err = syscall.Exec("/proc/self/exe", []string{"x"}, nil)
 	case "fork":

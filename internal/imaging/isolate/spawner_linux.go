@@ -79,7 +79,7 @@ func (s *spawner) confine() {
 	if err := dropCapabilities(); err != nil {
 		s.status.lack("capabilities are kept: %v", err)
 	}
-	abi := landlockABI()
+	abi := kernelLandlock()
 	if abi == 0 {
 		s.status.lack(noLandlock)
 		return
