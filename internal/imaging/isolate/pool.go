@@ -243,6 +243,10 @@ func (p *Pool) attempts(ctx context.Context, s *slot, c call) (*imaging.Picture,
 		if s.child == nil {
 			child, err := p.start()
 			if err != nil {
+				p.log.Warn("an imaging process did not start; once more", "error", err)
+				child, err = p.start()
+			}
+			if err != nil {
 				return nil, &fault.Error{Op: "process image", Kind: fault.Retry, Code: fault.CodeUnavailable,
 					Message: "The image cannot be processed at the moment.", Hint: "see why tintype cannot start a process of itself: memory, the number of processes, or its file being gone", Err: err}
 			}

@@ -329,6 +329,31 @@ func TestIdleDeath(t *testing.T) {
 	}
 }
 
+// TestStartDeath: a child that ends while it starts is noticed at once, and the image comes
+// again.
+func TestStartDeath(t *testing.T) {
+	p := newPool(t, Options{Workers: 1})
+	s := <-p.slots
+	first := s.child.pid
+	p.drop(s)
+	began := time.Now()
+	started := make(chan error)
+	go func() {
+		_, err := p.start()
+		started <- err
+	}()
+	for killed := false; !killed; {
+		for _, pid := range children() {
+			killed = pid != first && syscall.Kill(pid, syscall.SIGKILL) == nil
+		}
+	}
+	if err := <-started; err == nil || !strings.Contains(err.Error(), "killed") || time.Since(began) > startTime/2 {
+		t.Errorf("after %v: %v", time.Since(began), err)
+	}
+	p.slots <- s
+	works(t, p)
+}
+
 // TestSignalsAreTheParents: Ctrl-C and a supervisor's SIGTERM to all do not disturb
 // children, whose parent drains.
 func TestSignalsAreTheParents(t *testing.T) {
@@ -348,26 +373,15 @@ func TestSignalsAreTheParents(t *testing.T) {
 func TestRandomKills(t *testing.T) {
 	files := openFiles()
 	p := newPool(t, Options{Workers: 3, Logger: slog.New(slog.DiscardHandler)})
-	stop := make(chan struct{})
-	var killer sync.WaitGroup
 	var kills atomic.Int64
-	killer.Go(func() {
-		r := rand.New(rand.NewPCG(1, 2))
-		signals := []syscall.Signal{syscall.SIGSEGV, syscall.SIGKILL, syscall.SIGABRT, syscall.SIGBUS, syscall.SIGKILL}
-		tick := time.NewTicker(25 * time.Millisecond)
-		defer tick.Stop()
-		for {
-			select {
-			case <-stop:
-				return
-			case <-tick.C:
-				if pids := children(); len(pids) > 0 {
-					syscall.Kill(pids[r.IntN(len(pids))], signals[r.IntN(len(signals))])
-					kills.Add(1)
-				}
-			}
+	signals := []syscall.Signal{syscall.SIGSEGV, syscall.SIGKILL, syscall.SIGABRT, syscall.SIGBUS, syscall.SIGKILL}
+	// kill ends some child, in whatever it does: each second image has one killed.
+	kill := func() {
+		if pids := children(); rand.IntN(2) == 0 && len(pids) > 0 {
+			syscall.Kill(pids[rand.IntN(len(pids))], signals[rand.IntN(len(signals))])
+			kills.Add(1)
 		}
-	})
+	}
 	src := [][]byte{testimages.Photo(), testimages.PNG(300, 200), testimages.AlphaPNG(200, 200), testimages.JPEG(1200, 900)}
 	var ok, coded, again atomic.Int64
 	var next atomic.Int64
@@ -375,6 +389,10 @@ func TestRandomKills(t *testing.T) {
 	for range 3 {
 		wg.Go(func() {
 			for i := next.Add(1); i <= 200; i = next.Add(1) {
+				wg.Go(func() {
+					time.Sleep(time.Duration(rand.IntN(60)) * time.Millisecond)
+					kill()
+				})
 				pic, err := p.Process(t.Context(), imaging.Request{Source: src[i%int64(len(src))], Job: job("")})
 				switch f := fault.As(err); {
 				case err == nil && len(pic.Outputs) == 3:
@@ -390,8 +408,6 @@ func TestRandomKills(t *testing.T) {
 		})
 	}
 	wg.Wait()
-	close(stop)
-	killer.Wait()
 	t.Logf("%d right, %d with a code, %d to come again, %d kills", ok.Load(), coded.Load(), again.Load(), kills.Load())
 	if ok.Load() < 100 || kills.Load() < 10 {
 		t.Error("that tests little")

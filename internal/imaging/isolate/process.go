@@ -37,34 +37,41 @@ func (p *Pool) start() (*process, error) {
 	if err != nil {
 		return nil, fmt.Errorf("start imaging process: %w", err)
 	}
-	theirs := pair[1]
-	defer theirs.Close()
-	null, err := os.OpenFile(os.DevNull, os.O_RDWR, 0)
+	c := &process{socket: pair[0], exited: make(chan struct{})}
+	said, err := c.spawn(p.spawner, pair[1])
 	if err != nil {
-		pair[0].Close()
-		return nil, fmt.Errorf("start imaging process: %w", err)
-	}
-	defer null.Close()
-	out, in, err := os.Pipe()
-	if err != nil {
-		pair[0].Close()
-		return nil, fmt.Errorf("start imaging process: %w", err)
-	}
-	defer in.Close()
-	proc, err := p.spawner.start(environment(), []*os.File{null, null, in, theirs})
-	if err != nil {
-		pair[0].Close()
-		out.Close()
+		c.socket.Close()
 		return nil, err
 	}
-	c := &process{proc: proc, pid: proc.Pid, socket: pair[0], exited: make(chan struct{})}
-	c.said = listen(out, p.log.With("pid", c.pid))
+	c.said = listen(said, p.log.With("pid", c.pid))
 	go c.wait()
 	if err := c.greet(setup{Limits: p.opts.Limits, Memory: max(0, p.opts.Memory), ReadFiles: p.spawner.status.Landlock > 0}); err != nil {
 		c.end()
 		return nil, fmt.Errorf("start imaging process: %w; it ended with %s and said %q", err, c.ending(), c.said.String())
 	}
 	return c, nil
+}
+
+// spawn starts the program and returns what it will write to standard error. The child's
+// end of the socket must not stay open here, or its death would not show as an end.
+func (c *process) spawn(s *spawner, theirs *os.File) (said *os.File, err error) {
+	defer theirs.Close()
+	null, err := os.OpenFile(os.DevNull, os.O_RDWR, 0)
+	if err != nil {
+		return nil, fmt.Errorf("start imaging process: %w", err)
+	}
+	defer null.Close()
+	said, in, err := os.Pipe()
+	if err != nil {
+		return nil, fmt.Errorf("start imaging process: %w", err)
+	}
+	defer in.Close()
+	if c.proc, err = s.start(environment(), []*os.File{null, null, in, theirs}); err != nil {
+		said.Close()
+		return nil, err
+	}
+	c.pid = c.proc.Pid
+	return said, nil
 }
 
 // greet tells the child its limits and hears whether it is ready.
