@@ -132,7 +132,7 @@ func Default() Config {
 		},
 		Web: Web{Addr: "127.0.0.1:8007"},
 		App: App{Addr: "127.0.0.1:8010", Workers: runtime.GOMAXPROCS(0),
-			Isolation: "process", ImageTimeout: time.Minute, ImageMemory: 2 << 30},
+			Isolation: "process", ImageTimeout: time.Minute, ImageMemory: 3 << 30},
 		Limits: Limits{Bytes: 50_000_000, Pixels: 100_000_000, Side: 20_000, Frames: 300},
 		Log:    Log{Level: "info", Format: "text"},
 		Mode:   "decoupled",

@@ -37,12 +37,13 @@ type Options struct {
 const (
 	// DefaultTimeout is Options.Timeout's default.
 	DefaultTimeout = 60 * time.Second
-	// DefaultMemory is Options.Memory's default: the largest image that the default limits
-	// let in, in the format that takes most, and half as much again (docs/adr/0019).
-	DefaultMemory = 2 << 30
-	// DefaultImages is Options.Images's default: a new child costs a hundredth of what
-	// these many photographs do.
-	DefaultImages = 500
+	// DefaultMemory is Options.Memory's default: what the largest image takes that the
+	// default limits let in, in the format that takes most, 2.5 GB, and some (docs/adr/0019).
+	DefaultMemory = 3 << 30
+	// DefaultImages is Options.Images's default. A child that an image has taken over answers
+	// for the images after it; this bounds for how many. A new child costs 50 ms of
+	// processor time, so for each of a hundred photographs two thousandths.
+	DefaultImages = 100
 )
 
 func (o *Options) fill() error {

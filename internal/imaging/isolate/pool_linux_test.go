@@ -140,6 +140,23 @@ func TestMemory(t *testing.T) {
 	}
 }
 
+// TestLargeWithoutFiles: libvips would decode this into a temporary file, which a child
+// cannot write.
+func TestLargeWithoutFiles(t *testing.T) {
+	p := newPool(t, Options{Workers: 1})
+	as := func(f recipe.Format, src []byte) *imaging.Picture {
+		pic, err := p.Process(t.Context(), imaging.Request{Source: src, Job: &recipe.Job{Outputs: []recipe.Output{{Name: "full", Format: f}}}})
+		if err != nil {
+			t.Fatalf("to %s: %v", f, err)
+		}
+		return pic
+	}
+	large := testimages.BlackPNG(6000, 6100) // 110 MB
+	if pic := as(recipe.JPEG, as(recipe.WebP, large).Outputs[0].Bytes); pic.Source.Width != 6000 || pic.Source.Format != "webp" {
+		t.Errorf("%+v", pic.Source)
+	}
+}
+
 // TestUnaskedAnswer: a child that has said more than it was asked is not asked again, and
 // its words are never taken for the answer to the next image.
 func TestUnaskedAnswer(t *testing.T) {
