@@ -23,10 +23,15 @@ func setLimits() error {
 		{"file sizes", unix.RLIMIT_FSIZE, 0},
 		{"open files", unix.RLIMIT_NOFILE, maxFiles},
 	} {
-		r := unix.Rlimit{Cur: l.max, Max: l.max}
+		var r unix.Rlimit
+		set(&r.Cur, l.max)
+		set(&r.Max, l.max)
 		if err := unix.Setrlimit(l.resource, &r); err != nil {
 			return fmt.Errorf("limit %s: %w", l.name, err)
 		}
 	}
 	return nil
 }
+
+// set is an assignment: the numbers are signed on some systems.
+func set[N int64 | uint64](to *N, n uint64) { *to = N(n) }

@@ -16,6 +16,18 @@ import (
 	"github.com/tintype/tintype/internal/testimages"
 )
 
+// job is the default recipe's job, with a name that makes a child misbehave.
+func job(name string) *recipe.Job {
+	j, err := recipe.Builtin().Resolve("", nil)
+	if err != nil {
+		panic(err)
+	}
+	if name != "" {
+		j.Recipe = name
+	}
+	return j
+}
+
 func frame(t testing.TB, k kind, head []byte, body ...[]byte) []byte {
 	t.Helper()
 	var b bytes.Buffer

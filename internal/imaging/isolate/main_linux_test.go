@@ -17,7 +17,6 @@ import (
 
 	"github.com/tintype/tintype/internal/fault"
 	"github.com/tintype/tintype/internal/imaging"
-	"github.com/tintype/tintype/internal/recipe"
 	"github.com/tintype/tintype/internal/testimages"
 )
 
@@ -54,7 +53,8 @@ func misbehave(work processor) processor {
 		case "panic":
 			panic("a panic")
 		case "spin":
-			for {
+			for n := 0; ; n++ {
+				_ = n
 			}
 		case "sleep":
 			select {}
@@ -183,18 +183,6 @@ func beParent() {
 	}()
 	fmt.Println("ready")
 	time.Sleep(time.Hour)
-}
-
-// job is the default recipe's job, with a name that makes a child misbehave.
-func job(name string) *recipe.Job {
-	j, err := recipe.Builtin().Resolve("", nil)
-	if err != nil {
-		panic(err)
-	}
-	if name != "" {
-		j.Recipe = name
-	}
-	return j
 }
 
 func newPool(t testing.TB, o Options) *Pool {
