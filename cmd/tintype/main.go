@@ -28,6 +28,7 @@ const (
 const echo = time.Second
 
 func main() {
+	app.BecomeChild()
 	ctx, stop := context.WithCancel(context.Background())
 	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)

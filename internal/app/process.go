@@ -111,7 +111,7 @@ func process(ctx context.Context, cfg config.Config, book *recipe.Book, out IO, 
 	if req.Source, err = readInput(out.In, in, cfg.Limits.Bytes); err != nil {
 		return nil, err
 	}
-	engine, err := newImager(cfg, logger(cfg, io.Discard))
+	engine, _, err := openImager(cfg, logger(cfg, io.Discard))
 	if err != nil {
 		return nil, err
 	}

@@ -109,7 +109,7 @@ func appTier(cfg config.Config, book *recipe.Book, c aws.Config, ln net.Listener
 }
 
 func workQueue(ctx context.Context, cfg config.Config, book *recipe.Book, c aws.Config, status *appStatus, log *slog.Logger) error {
-	engine, err := newImager(cfg, log)
+	engine, timeout, err := openImager(cfg, log)
 	if err != nil {
 		return err
 	}
@@ -129,7 +129,7 @@ func workQueue(ctx context.Context, cfg config.Config, book *recipe.Book, c aws.
 	w, err := worker.New(worker.Options{
 		Store: d.store, Imaging: engine, Recipes: book,
 		Announcer:     announcer,
-		UploadsBucket: d.spec.UploadsBucket, MaxBytes: cfg.Limits.Bytes, Workers: cfg.App.Workers,
+		UploadsBucket: d.spec.UploadsBucket, MaxBytes: cfg.Limits.Bytes, Workers: cfg.App.Workers, ImageTimeout: timeout,
 		Program: Program(), Logger: log,
 	})
 	if err != nil {

@@ -45,6 +45,9 @@ const (
 	CodeTooManyPixels = "too_many_pixels"    // width × height over the limit
 	CodeSideTooLong   = "side_too_long"      // width or height over the limit
 	CodeTooManyFrames = "too_many_frames"    // more animation frames than allowed
+	CodeImageTimeout  = "image_timeout"      // it takes longer than an image may, twice
+	CodeImageMemory   = "image_memory"       // it takes more memory than an image may, twice
+	CodeImageCrash    = "image_crash"        // the imaging libraries crash over it, twice
 	CodeUnknownRecipe = "unknown_recipe"     // no recipe of that name
 	CodeBadParameter  = "bad_parameter"      // a recipe parameter that is unknown, ill-typed or out of range
 	CodeBadAsset      = "bad_asset"          // a further picture that the recipe needs is missing or cannot be used

@@ -71,7 +71,8 @@ type Options struct {
 	// IOTimeout bounds one fetch of an original and one storing of all its outputs: a
 	// connection that has gone silent must not hold a message for ever. Default: 5 min.
 	IOTimeout time.Duration
-	// ImageTimeout bounds the computing of one image. Default: 2 min.
+	// ImageTimeout bounds the computing of one image. Where Imaging has a limit of its own,
+	// which knows better what to say of the image, this must lie above it. Default: 60 s.
 	ImageTimeout time.Duration
 	// Program is the name and version of this program, for manifests: "tintype 0.1.0".
 	Program string
@@ -120,7 +121,7 @@ func New(opts Options) (*Worker, error) {
 		opts.IOTimeout = 5 * time.Minute
 	}
 	if opts.ImageTimeout == 0 {
-		opts.ImageTimeout = 2 * time.Minute
+		opts.ImageTimeout = time.Minute
 	}
 	if opts.Program == "" {
 		opts.Program = "tintype"
