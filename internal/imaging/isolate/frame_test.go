@@ -92,8 +92,8 @@ func sound(t testing.TB) (*recipe.Job, answerHead, []byte) {
 	j := &recipe.Job{Outputs: []recipe.Output{{Name: "full", Format: recipe.Same}, {Name: "thumb", Format: recipe.PNG, Width: 20}}}
 	full, thumb := testimages.JPEG(40, 30), testimages.PNG(20, 15)
 	h := answerHead{ID: 3, Source: imaging.Info{Width: 40, Height: 30, Format: "jpeg"}, Outputs: []outputHead{
-		{Name: "full", Format: "jpeg", Width: 40, Height: 30, ThumbHash: "YTkGJwaRhWUIt4lbgnhZl3ath2BUBGYA", Bytes: int64(len(full))},
-		{Name: "thumb", Format: "png", Width: 20, Height: 15, Bytes: int64(len(thumb))},
+		{Name: "full", Format: "jpeg", Width: 40, Height: 30, ThumbHash: "YTkGJwaRhWUIt4lbgnhZl3ath2BUBGYA", DominantColor: "#c0ffee", Bytes: int64(len(full))},
+		{Name: "thumb", Format: "png", Width: 20, Height: 15, DominantColor: "#c0ffee", Bytes: int64(len(thumb))},
 	}}
 	return j, h, append(full, thumb...)
 }
@@ -122,6 +122,9 @@ func TestAnswersAreChecked(t *testing.T) {
 		"endless size":         func(h *answerHead) { h.Outputs[0].Height = 1 << 40 },
 		"no hash":              func(h *answerHead) { h.Outputs[0].ThumbHash = "<script>" },
 		"long hash":            func(h *answerHead) { h.Outputs[0].ThumbHash = strings.Repeat("AAAA", 40) },
+		"no colour":            func(h *answerHead) { h.Outputs[0].DominantColor = "red" },
+		"quality":              func(h *answerHead) { h.Outputs[0].Quality = 101 },
+		"over no target":       func(h *answerHead) { h.Outputs[0].OverTarget = true },
 		"negative length":      func(h *answerHead) { h.Outputs[0].Bytes = -1 },
 		"length":               func(h *answerHead) { h.Outputs[0].Bytes++ },
 		"fault with outputs": func(h *answerHead) {
