@@ -36,7 +36,7 @@ func plain(run func(context.Context, config.Config, app.IO) error) func(*pflag.F
 
 var (
 	aws   = []config.Group{config.GroupAWS, config.GroupNames}
-	tiers = []config.Group{config.GroupLimits, config.GroupRun}
+	tiers = []config.Group{config.GroupRecipes, config.GroupLimits, config.GroupRun}
 )
 
 func commands() []command {
@@ -68,13 +68,13 @@ func commands() []command {
 		},
 		{
 			name: "upload", args: "FILE…", summary: "upload images",
-			groups: join(aws, []config.Group{config.GroupLimits}),
+			groups: join(aws, []config.Group{config.GroupRecipes, config.GroupLimits}),
 			setup: func(fs *pflag.FlagSet, cfg *config.Config) func(context.Context, app.IO, []string) error {
 				var o app.UploadOptions
 				var tint string
 				fs.StringVar(&o.Recipe, "recipe", "", "recipe to process them with (default: tint)")
 				fs.StringVar(&tint, "tint", "", "colour of the tint, as #rrggbb; short for --param tint=…")
-				fs.StringToStringVar(&o.Params, "param", nil, "parameter of the recipe, as name=value; repeatable")
+				fs.Var(pairs{&o.Params}, "param", "parameter of the recipe, as name=value; repeatable")
 				fs.BoolVar(&o.Wait, "wait", false, "wait until they are processed and print where the results are")
 				fs.DurationVar(&o.Timeout, "timeout", 5*time.Minute, "longest wait for one image")
 				return func(ctx context.Context, io app.IO, args []string) error {
@@ -105,7 +105,7 @@ func commands() []command {
 		},
 		{
 			name: "list", summary: "list images, newest first",
-			groups: aws,
+			groups: join(aws, []config.Group{config.GroupRecipes}),
 			setup: func(fs *pflag.FlagSet, cfg *config.Config) func(context.Context, app.IO, []string) error {
 				limit := fs.Int("limit", 50, "most images to list")
 				return func(ctx context.Context, io app.IO, args []string) error {
@@ -116,6 +116,8 @@ func commands() []command {
 				}
 			},
 		},
+		processCommand(),
+		recipeCommand(),
 		{
 			name: "version", summary: "print the version",
 			setup: func(*pflag.FlagSet, *config.Config) func(context.Context, app.IO, []string) error {

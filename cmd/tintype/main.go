@@ -28,6 +28,7 @@ const (
 const echo = time.Second
 
 func main() {
+	app.BecomeChild()
 	ctx, stop := context.WithCancel(context.Background())
 	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
@@ -42,19 +43,23 @@ func main() {
 			}
 		}
 	}()
-	os.Exit(run(ctx, os.Args[1:], app.IO{Out: os.Stdout, Err: os.Stderr}, os.Getenv))
+	os.Exit(run(ctx, os.Args[1:], app.IO{In: os.Stdin, Out: os.Stdout, Err: os.Stderr}, os.Getenv))
 }
 
 // run runs one command line and returns the exit code.
 func run(ctx context.Context, args []string, io app.IO, getenv func(string) string) int {
 	err := dispatch(ctx, args, io, getenv)
 	var usage *usageError
+	var setting *app.BadSetting
 	switch {
 	case err == nil:
 		return exitDone
 	case errors.As(err, &usage):
 		fmt.Fprintf(io.Err, "tintype: %v\n", err)
 		fmt.Fprintf(io.Err, "Run `tintype %s` for what it takes.\n", usage.help())
+		return exitUsage
+	case errors.As(err, &setting):
+		fmt.Fprintf(io.Err, "tintype: %v\n", err)
 		return exitUsage
 	case errors.Is(err, app.ErrReported):
 		return exitFailed

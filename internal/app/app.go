@@ -33,9 +33,18 @@ func Program() string {
 
 // IO is where a command writes.
 type IO struct {
+	In       io.Reader // nil: nothing
 	Out, Err io.Writer
 	JSON     bool // JSON lines on Out instead of text for people
 }
+
+// BadSetting is a setting that only its use shows to be wrong: a file that it names, for
+// instance. The command line is at fault, as where a flag cannot be parsed.
+type BadSetting struct{ Err error }
+
+func (e *BadSetting) Error() string { return e.Err.Error() }
+
+func (e *BadSetting) Unwrap() error { return e.Err }
 
 // ErrReported is returned by a command that failed and has said why on its output.
 var ErrReported = errors.New("failed")

@@ -67,6 +67,10 @@ func Endpoint(ctx context.Context, cfg config.Config, out IO) error {
 // Up runs everything on this machine until ctx ends: the endpoint, then the resources
 // in it, then the app tier and the web tier, which reach it by URL as they would reach AWS.
 func Up(ctx context.Context, cfg config.Config, out IO) error {
+	book, err := recipes(cfg)
+	if err != nil {
+		return err
+	}
 	log := logger(cfg, out.Err)
 	// All addresses are taken before anything starts, so that a taken one costs nothing.
 	webLn, err := listen(cfg.Web.Addr, "web tier", "web-addr")
@@ -99,7 +103,7 @@ func Up(ctx context.Context, cfg config.Config, out IO) error {
 			return stopped(ctx, err)
 		}
 		welcome(cfg, out, endpoint.URL())
-		return runAll(ctx, log, appTier(cfg, c, appLn, log), webTier(cfg, c, webLn, log))
+		return runAll(ctx, log, appTier(cfg, book, c, appLn, log), webTier(cfg, book, c, webLn, log))
 	}}
 	err = runAll(ctx, log, service{"endpoint", endpoint.Run}, tiers)
 	if err == nil {

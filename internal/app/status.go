@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"text/tabwriter"
 	"time"
 
@@ -125,6 +126,10 @@ func printStatus(out IO, doc *imageDoc) error {
 
 // List prints up to limit images, newest first.
 func List(ctx context.Context, cfg config.Config, out IO, limit int) error {
+	book, err := recipes(cfg)
+	if err != nil {
+		return err
+	}
 	d, err := openForReading(ctx, cfg, out)
 	if err != nil {
 		return err
@@ -140,7 +145,7 @@ func List(ctx context.Context, cfg config.Config, out IO, limit int) error {
 		if err != nil {
 			return err
 		}
-		docs, err := lookAll(ctx, d, page)
+		docs, err := lookAll(ctx, d, images(book, page))
 		if err != nil {
 			return err
 		}
@@ -160,6 +165,14 @@ func List(ctx context.Context, cfg config.Config, out IO, limit int) error {
 		}
 	}
 	return nil
+}
+
+// images are those of a page that no rule says are none.
+func images(book *recipe.Book, page []store.SourceInfo) []store.SourceInfo {
+	return slices.DeleteFunc(slices.Clone(page), func(info store.SourceInfo) bool {
+		name, own := store.RuleKey(info.Key)
+		return !own && book.Ignores(name)
+	})
 }
 
 func listRow(w io.Writer, doc *imageDoc) error {

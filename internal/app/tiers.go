@@ -10,7 +10,6 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 
 	"github.com/tintype/tintype/internal/config"
-	"github.com/tintype/tintype/internal/imaging"
 	"github.com/tintype/tintype/internal/queue"
 	"github.com/tintype/tintype/internal/recipe"
 	"github.com/tintype/tintype/internal/web"
@@ -37,10 +36,14 @@ func Worker(ctx context.Context, cfg config.Config, out IO) error {
 type tier struct {
 	addr, name, flag string
 	welcome          string // with a verb for the address
-	make             func(config.Config, aws.Config, net.Listener, *slog.Logger) service
+	make             func(config.Config, *recipe.Book, aws.Config, net.Listener, *slog.Logger) service
 }
 
 func runTier(ctx context.Context, cfg config.Config, out IO, t tier) error {
+	book, err := recipes(cfg)
+	if err != nil {
+		return err
+	}
 	log := logger(cfg, out.Err)
 	c, err := loadAWS(ctx, cfg, log)
 	if err != nil {
@@ -51,12 +54,12 @@ func runTier(ctx context.Context, cfg config.Config, out IO, t tier) error {
 		return err
 	}
 	fmt.Fprintf(out.Out, t.welcome, ln.Addr())
-	return runAll(ctx, log, t.make(cfg, c, ln, log))
+	return runAll(ctx, log, t.make(cfg, book, c, ln, log))
 }
 
 // webTier is the web tier as a service. It waits for the endpoint if that does not
 // answer yet.
-func webTier(cfg config.Config, c aws.Config, ln net.Listener, log *slog.Logger) service {
+func webTier(cfg config.Config, book *recipe.Book, c aws.Config, ln net.Listener, log *slog.Logger) service {
 	return service{name: "web tier", run: func(ctx context.Context) error {
 		defer ln.Close()
 		if !isLoopback("http://" + ln.Addr().String()) {
@@ -75,7 +78,7 @@ func webTier(cfg config.Config, c aws.Config, ln net.Listener, log *slog.Logger)
 			host = "" // only a part of the queue's name, for operators
 		}
 		srv, err := web.New(web.Options{
-			Store: d.store, Recipes: recipe.Builtin(),
+			Store: d.store, Recipes: book,
 			Notifier: web.NotifierOptions{SQS: d.clients.SQS, SNS: d.clients.SNS, TopicARN: res.CompletionTopicARN, Host: host},
 			Figures:  web.SQSFigures(d.clients.SQS, res.QueueURL, res.DeadLetterQueueURL),
 			Mode:     cfg.Mode, MaxBytes: cfg.Limits.Bytes, MaxPixels: cfg.Limits.Pixels, MaxSide: cfg.Limits.Side,
@@ -94,21 +97,19 @@ func webTier(cfg config.Config, c aws.Config, ln net.Listener, log *slog.Logger)
 
 // appTier is the app tier as a service: the queue's engine with the worker as its
 // handler, and a server for health, readiness and metrics.
-func appTier(cfg config.Config, c aws.Config, ln net.Listener, log *slog.Logger) service {
+func appTier(cfg config.Config, book *recipe.Book, c aws.Config, ln net.Listener, log *slog.Logger) service {
 	return service{name: "app tier", run: func(ctx context.Context) error {
 		log := log.With("tier", "app")
 		status := newAppStatus()
 		return runAll(ctx, log,
 			service{"app server", func(ctx context.Context) error { return serve(ctx, ln, status.handler(), cfg.Drain, log) }},
-			service{"queue", func(ctx context.Context) error { return workQueue(ctx, cfg, c, status, log) }},
+			service{"queue", func(ctx context.Context) error { return workQueue(ctx, cfg, book, c, status, log) }},
 		)
 	}}
 }
 
-func workQueue(ctx context.Context, cfg config.Config, c aws.Config, status *appStatus, log *slog.Logger) error {
-	engine, err := imaging.New(imaging.Options{
-		Limits: imaging.Limits{Bytes: cfg.Limits.Bytes, Pixels: cfg.Limits.Pixels, Side: cfg.Limits.Side, Frames: cfg.Limits.Frames}, Logger: log,
-	})
+func workQueue(ctx context.Context, cfg config.Config, book *recipe.Book, c aws.Config, status *appStatus, log *slog.Logger) error {
+	engine, timeout, err := openImager(cfg, log)
 	if err != nil {
 		return err
 	}
@@ -126,9 +127,9 @@ func workQueue(ctx context.Context, cfg config.Config, c aws.Config, status *app
 		announcer.PageURL = func(string) string { return page }
 	}
 	w, err := worker.New(worker.Options{
-		Store: d.store, Imaging: engine, Recipes: recipe.Builtin(),
+		Store: d.store, Imaging: engine, Recipes: book,
 		Announcer:     announcer,
-		UploadsBucket: d.spec.UploadsBucket, MaxBytes: cfg.Limits.Bytes, Workers: cfg.App.Workers,
+		UploadsBucket: d.spec.UploadsBucket, MaxBytes: cfg.Limits.Bytes, Workers: cfg.App.Workers, ImageTimeout: timeout,
 		Program: Program(), Logger: log,
 	})
 	if err != nil {

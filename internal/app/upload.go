@@ -38,9 +38,12 @@ type UploadOptions struct {
 // event notification does the rest. A file that cannot be an image is refused before
 // anything is sent. It goes on after a file that fails, and returns ErrReported then.
 func Upload(ctx context.Context, cfg config.Config, out IO, o UploadOptions, files []string) error {
-	// Refused here rather than after the upload.
-	job, err := recipe.Builtin().Resolve(o.Recipe, o.Params)
+	book, err := recipes(cfg)
 	if err != nil {
+		return err
+	}
+	// Refused here rather than after the upload.
+	if err := known(book, cfg, o, files); err != nil {
 		return err
 	}
 	c, err := loadAWS(ctx, cfg, quiet(out.Err))
@@ -56,7 +59,7 @@ func Upload(ctx context.Context, cfg config.Config, out IO, o UploadOptions, fil
 	}
 	failed := false
 	for _, file := range files {
-		u := &upload{cfg: cfg, out: out, opts: o, job: job, d: d, meter: meter, file: file}
+		u := &upload{cfg: cfg, out: out, opts: o, d: d, meter: meter, file: file}
 		if err := u.run(ctx); err != nil {
 			if ctx.Err() != nil {
 				return ctx.Err()
@@ -71,12 +74,25 @@ func Upload(ctx context.Context, cfg config.Config, out IO, o UploadOptions, fil
 	return nil
 }
 
+// known refuses a recipe that there is not, and parameters that it does not take.
+func known(book *recipe.Book, cfg config.Config, o UploadOptions, files []string) error {
+	for _, file := range files {
+		_, err := book.Resolve(book.Choose(filepath.Base(file), o.Recipe, o.Params))
+		if f := fault.As(err); f != nil && f.Code == fault.CodeUnknownRecipe && cfg.Recipes == "" {
+			f.Hint = "where the tiers have recipes of their own, name their file with --recipes"
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // upload is one file on its way.
 type upload struct {
 	cfg   config.Config
 	out   IO
 	opts  UploadOptions
-	job   *recipe.Job
 	d     *deployment
 	meter *meter
 	file  string
@@ -112,7 +128,7 @@ func (u *upload) run(ctx context.Context) error {
 	u.meter.start(func(n int64) { _ = bar.Set64(min(n, size)) })
 	err = u.d.store.PutSource(ctx, store.PutSource{
 		Key: u.key, Body: f, Size: size, ContentType: mime.TypeByExtension("." + format),
-		Recipe: u.job.Recipe, Params: u.opts.Params,
+		Recipe: u.opts.Recipe, Params: u.opts.Params, // no recipe: the app tier's rules choose
 	})
 	u.meter.stop()
 	if err != nil {

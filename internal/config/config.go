@@ -31,6 +31,9 @@ type Config struct {
 	Limits   Limits
 	Log      Log
 
+	// Recipes is the file of recipes and rules besides the built-in ones; empty: none. The web
+	// tier and the app tier must be given the same.
+	Recipes string
 	// Emails are subscribed to both topics by up and provision.
 	Emails []string
 	// Mode is the architecture that up runs: "decoupled".
@@ -96,6 +99,12 @@ type App struct {
 	Addr    string // host:port of health, readiness and metrics
 	Workers int    // images in work at once
 	PageURL string // of the page, which completion mails link to; empty: no link
+
+	// Isolation is where images are decoded and processed: in child processes, of which
+	// each worker has one ("process"), or in the tier itself ("none").
+	Isolation    string
+	ImageTimeout time.Duration // longest for one attempt at an image
+	ImageMemory  int64         // most that a child process may hold, bytes
 }
 
 // Limits bound what is accepted as an image.
@@ -124,8 +133,9 @@ func Default() Config {
 			Addr: "127.0.0.1:4566", ConsoleAddr: "127.0.0.1:4567", Data: "./data",
 			Region: "us-east-1", AccessKey: "test", SecretKey: "test", MailFrom: "no-reply@sns.tintype.local",
 		},
-		Web:    Web{Addr: "127.0.0.1:8007"},
-		App:    App{Addr: "127.0.0.1:8010", Workers: runtime.GOMAXPROCS(0)},
+		Web: Web{Addr: "127.0.0.1:8007"},
+		App: App{Addr: "127.0.0.1:8010", Workers: runtime.GOMAXPROCS(0),
+			Isolation: "process", ImageTimeout: time.Minute, ImageMemory: 3 << 30},
 		Limits: Limits{Bytes: 50_000_000, Pixels: 100_000_000, Side: 20_000, Frames: 300},
 		Log:    Log{Level: "info", Format: "text"},
 		Mode:   "decoupled",
@@ -144,6 +154,7 @@ const (
 	GroupWeb                   // the web tier
 	GroupApp                   // the app tier
 	GroupLimits                // what is accepted as an image
+	GroupRecipes               // which recipes there are
 	GroupProvision
 	GroupRun // logging and draining
 )
@@ -186,11 +197,16 @@ func (c *Config) Bind(fs *pflag.FlagSet, groups ...Group) {
 			fs.StringVar(&c.App.Addr, "app-addr", c.App.Addr, "address of the app tier's health, readiness and metrics")
 			fs.StringVar(&c.App.PageURL, "page-url", c.App.PageURL, "URL of the page, for completion mails to link to")
 			fs.IntVar(&c.App.Workers, "workers", c.App.Workers, "images in work at once")
+			fs.StringVar(&c.App.Isolation, "isolation", c.App.Isolation, "where images are processed: process (confined child processes) or none (in the tier itself)")
+			fs.DurationVar(&c.App.ImageTimeout, "image-timeout", c.App.ImageTimeout, "longest that one attempt at an image may take")
+			fs.Int64Var(&c.App.ImageMemory, "image-memory", c.App.ImageMemory, "most memory of one imaging process, bytes")
 		case GroupLimits:
 			fs.Int64Var(&c.Limits.Bytes, "max-bytes", c.Limits.Bytes, "largest upload, bytes")
 			fs.Int64Var(&c.Limits.Pixels, "max-pixels", c.Limits.Pixels, "largest image, pixels")
 			fs.IntVar(&c.Limits.Side, "max-side", c.Limits.Side, "longest side, pixels")
 			fs.IntVar(&c.Limits.Frames, "max-frames", c.Limits.Frames, "most frames of an animation")
+		case GroupRecipes:
+			fs.StringVar(&c.Recipes, "recipes", c.Recipes, "YAML file of recipes and rules, besides the built-in recipes")
 		case GroupProvision:
 			fs.StringSliceVar(&c.Emails, "email", c.Emails, "address to subscribe to both topics; repeatable")
 		case GroupRun:
@@ -200,6 +216,9 @@ func (c *Config) Bind(fs *pflag.FlagSet, groups ...Group) {
 		}
 	}
 }
+
+// leastImageMemory is the least of --image-memory, bytes.
+const leastImageMemory = 128 << 20
 
 // bucketName is AWS's rule for general-purpose buckets, but for its reserved words.
 // https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html
@@ -257,6 +276,15 @@ func (c *Config) Validate() error {
 	}
 	if c.App.Workers < 1 {
 		bad("--workers: %d: at least 1", c.App.Workers)
+	}
+	if c.App.Isolation != "process" && c.App.Isolation != "none" {
+		bad("--isolation: %q: process or none", c.App.Isolation)
+	}
+	if c.App.ImageTimeout < time.Second {
+		bad("--image-timeout: %v: at least 1s", c.App.ImageTimeout)
+	}
+	if c.App.ImageMemory < leastImageMemory {
+		bad("--image-memory: %d: at least %d, of which a process needs a part for itself", c.App.ImageMemory, leastImageMemory)
 	}
 	if c.Limits.Bytes < 1 || c.Limits.Pixels < 1 || c.Limits.Side < 1 || c.Limits.Frames < 1 {
 		bad("--max-bytes, --max-pixels, --max-side and --max-frames must be at least 1")

@@ -78,6 +78,9 @@ func TestValidateNamesTheFlag(t *testing.T) {
 		"not a URL":            {[]string{"--endpoint-url", "localhost:4566"}, "--endpoint-url"},
 		"an origin with path":  {[]string{"--origin", "https://a.example/b"}, "--origin"},
 		"queue is its own dlq": {[]string{"--dead-letter-queue", "ImageApp"}, "--dead-letter-queue"},
+		"isolation":            {[]string{"--isolation", "container"}, "--isolation"},
+		"image timeout":        {[]string{"--image-timeout", "5ms"}, "--image-timeout"},
+		"image memory":         {[]string{"--image-memory", "2000"}, "--image-memory"},
 		"level":                {[]string{"--log-level", "loud"}, "--log-level"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -45,8 +45,13 @@ const (
 	CodeTooManyPixels = "too_many_pixels"    // width × height over the limit
 	CodeSideTooLong   = "side_too_long"      // width or height over the limit
 	CodeTooManyFrames = "too_many_frames"    // more animation frames than allowed
+	CodeImageTimeout  = "image_timeout"      // it takes longer than an image may, twice
+	CodeImageMemory   = "image_memory"       // it takes more memory than an image may, twice
+	CodeImageCrash    = "image_crash"        // the imaging libraries crash over it, twice
 	CodeUnknownRecipe = "unknown_recipe"     // no recipe of that name
 	CodeBadParameter  = "bad_parameter"      // a recipe parameter that is unknown, ill-typed or out of range
+	CodeBadAsset      = "bad_asset"          // a further picture that the recipe needs is missing or cannot be used
+	CodeNotBuiltIn    = "not_built_in"       // a step or format that the libvips at hand cannot do
 	CodeSourceGone    = "source_gone"        // the original was deleted before it was processed
 	CodeInternal      = "internal"           // our fault
 	CodeBadRequest    = "bad_request"        // the web API: a request that makes no sense

@@ -297,18 +297,20 @@ func TestKindsOfPixels(t *testing.T) {
 	}
 }
 
-// TestDeepAlpha: 16-bit alpha becomes 8-bit alpha.
+// TestDeepAlpha: 16-bit alpha becomes 8-bit alpha, with a colour profile and without.
 func TestDeepAlpha(t *testing.T) {
 	m := image.NewNRGBA64(image.Rect(0, 0, 16, 16))
 	for i := range 256 {
 		m.SetNRGBA64(i%16, i/16, color.NRGBA64{R: 0xc800, G: 0x6400, B: 0x3200, A: uint16(i * 257)})
 	}
-	src := testimages.EncodePNG(m)
-	out := decode(t, process(t, src, one(recipe.Output{Format: recipe.Same})).Outputs[0].Bytes)
-	for i := range 256 {
-		_, _, _, a := out.At(i%16, i/16).RGBA()
-		if d := int(a>>8) - i; d < -1 || d > 1 {
-			t.Fatalf("alpha %d becomes %d", i, a>>8)
+	plain := testimages.EncodePNG(m)
+	for _, src := range [][]byte{plain, testimages.WithPNGProfile(plain, testimages.AdobeRGB.Profile())} {
+		out := decode(t, process(t, src, one(recipe.Output{Format: recipe.Same})).Outputs[0].Bytes)
+		for i := range 256 {
+			_, _, _, a := out.At(i%16, i/16).RGBA()
+			if d := int(a>>8) - i; d < -1 || d > 1 {
+				t.Fatalf("alpha %d becomes %d", i, a>>8)
+			}
 		}
 	}
 }

@@ -60,13 +60,19 @@ func (e *Engine) fusedPlan(p *plan, job *recipe.Job) *fusedPlan {
 		switch s.Kind {
 		case recipe.StepTint, recipe.StepGrayscale, recipe.StepSepia, recipe.StepDuotone, recipe.StepAdjust:
 			steps = append(steps, s)
-		case recipe.StepStrip: // nothing is kept anyway
+		case recipe.StepStrip, recipe.StepKeep: // the plan says what comes of them
 		default:
 			return nil
 		}
 	}
 	colors, err := tone.Compile(steps)
 	if err != nil {
+		return nil
+	}
+	if keep, err := p.keepMetadata(); err != nil || keep != nil {
+		if keep != nil {
+			keep.Close()
+		}
 		return nil
 	}
 	f := &fusedPlan{plan: p, output: make([]int, len(p.targets)), options: fused.Options{
@@ -129,7 +135,7 @@ func (f *fusedPlan) finish(r *fused.Result, err error) ([]Encoded, error) {
 		}
 		return nil, bug("make outputs", err)
 	}
-	hash, err := thumbhash.Encode(r.Raster.Width, r.Raster.Height, 3, r.Raster.RGB)
+	l, err := likenessOfPixels(r.Raster.Width, r.Raster.Height, 3, r.Raster.RGB)
 	if err != nil {
 		return nil, bug("make thumb hash", err)
 	}
@@ -137,7 +143,8 @@ func (f *fusedPlan) finish(r *fused.Result, err error) ([]Encoded, error) {
 	outs := make([]Encoded, len(f.targets))
 	for i, t := range f.targets {
 		outs[i] = Encoded{Name: t.Name, Format: string(recipe.JPEG), ContentType: enc.contentType, Ext: enc.ext,
-			Width: t.width, Height: t.height, Bytes: r.Files[f.output[i]], ThumbHash: hash}
+			Width: t.width, Height: t.height, Bytes: r.Files[f.output[i]],
+			Quality: f.options.Outputs[f.output[i]].Quality, ThumbHash: l.thumbHash, DominantColor: l.color}
 	}
 	return outs, nil
 }

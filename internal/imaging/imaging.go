@@ -1,15 +1,17 @@
 // Package imaging makes the outputs of a job from the bytes of an image.
 //
 // It holds files to limits before anything is decoded, turns what it decodes upright
-// and into 8-bit sRGB, drops all metadata, does the colour steps, sizes and encodes. It
-// works in memory: bytes in, bytes out. All that can be wrong with a file ends in a
-// permanent *fault.Error with a code and words for the person whose image it is.
+// and into 8-bit sRGB, drops all metadata but what is to be kept, does the steps in their
+// order, sizes and encodes. It works in memory: bytes in, bytes out. All that can be wrong
+// with a file ends in a permanent *fault.Error with a code and words for the person whose
+// image it is.
 //
 // Two engines make the outputs: libvips can do all that a recipe may ask for, the fused one
-// the commonest of it in a quarter of the time; engine.go chooses.
+// the commonest of it in a third of the time; engine.go chooses.
 //
-// Of ours it imports internal/fault, internal/recipe and its own sub-packages: vips and
-// fused are the only cgo, sniff, tone and thumbhash are pure Go.
+// What each step does to the pixels is written in docs/imaging.md. Of ours the package
+// imports internal/fault, internal/recipe and its own sub-packages: vips and fused are the
+// only cgo, the others are pure Go.
 package imaging
 
 import (
@@ -90,14 +92,17 @@ type Info struct {
 
 // Encoded is one output, ready to be stored.
 type Encoded struct {
-	Name        string // as in the recipe
-	Format      string // "jpeg", "png", "webp", "avif", "gif", "tiff"
-	ContentType string
-	Ext         string // of a file name, without dot: "jpg"
-	Width       int    // pixels
-	Height      int    // pixels, of one frame
-	Bytes       []byte
-	ThumbHash   string // base64 of a ThumbHash, of the first frame
+	Name          string // as in the recipe
+	Format        string // "jpeg", "png", "webp", "avif", "gif", "tiff"
+	ContentType   string
+	Ext           string // of a file name, without dot: "jpg"
+	Width         int    // pixels
+	Height        int    // pixels, of one frame
+	Bytes         []byte
+	Quality       int    // with which it was written, 1 to 100; 0 where the format has none
+	OverTarget    bool   // it is larger than the target: even the lowest quality was
+	ThumbHash     string // base64 of a ThumbHash, of the first frame
+	DominantColor string // "#rrggbb", of the first frame
 }
 
 // Request is an image and what is to be made of it.
@@ -122,7 +127,7 @@ func (e *Engine) Process(ctx context.Context, req Request) (*Picture, error) {
 	e.mu.Unlock()
 	defer e.busy.Done()
 
-	p, err := e.process(ctx, req.Source, req.Job)
+	p, err := e.process(ctx, req)
 	vips.Trim()
 	if err != nil {
 		if cause := context.Cause(ctx); cause != nil {
@@ -133,16 +138,16 @@ func (e *Engine) Process(ctx context.Context, req Request) (*Picture, error) {
 	return p, nil
 }
 
-func (e *Engine) process(ctx context.Context, src []byte, job *recipe.Job) (*Picture, error) {
-	in, err := e.inspect(src)
+func (e *Engine) process(ctx context.Context, req Request) (*Picture, error) {
+	in, err := e.inspect(req.Source)
 	if err != nil {
 		return nil, err
 	}
-	plan, err := newPlan(in, job)
+	plan, err := e.newPlan(in, req)
 	if err != nil {
 		return nil, err
 	}
-	outs, err := e.outputs(ctx, plan, job)
+	outs, err := e.outputs(ctx, plan, req.Job)
 	if err != nil {
 		return nil, err
 	}

@@ -6,10 +6,12 @@ import (
 	"strconv"
 
 	"github.com/tintype/tintype/internal/fault"
+	"github.com/tintype/tintype/internal/imaging/geometry"
 )
 
-// Limits bound what is accepted. They are checked against a file's size and header,
-// before any pixel is decoded. A zero field is its default.
+// Limits bound what is accepted, and what steps and outputs may make of it. They are
+// checked against a file's size and header, before any pixel is decoded. A zero field is
+// its default.
 type Limits struct {
 	Bytes  int64 // of the file; 50,000,000
 	Pixels int64 // width × height, times the frames of an animation; 100,000,000
@@ -75,6 +77,23 @@ func (l Limits) checkPixels(width, height, frames int) error {
 	if w*h*n > l.Pixels {
 		return fault.Permanentf(fault.CodeTooManyPixels,
 			"The animation is %d frames of %d × %d pixels; at most %s in all are accepted.", n, w, h, millions(l.Pixels))
+	}
+	return nil
+}
+
+// checkResult holds what a step or an output would make to the limits.
+func (l Limits) checkResult(maker string, s geometry.Size, frames int) error {
+	if max(s.W, s.H) > l.Side {
+		return fault.Permanentf(fault.CodeSideTooLong, "The %s would make the image %d × %d pixels; at most %d on a side are allowed.",
+			maker, s.W, s.H, l.Side)
+	}
+	if s.Pixels()*int64(max(1, frames)) > l.Pixels {
+		if frames > 1 {
+			return fault.Permanentf(fault.CodeTooManyPixels, "The %s would make the animation %d frames of %d × %d pixels; at most %s in all are allowed.",
+				maker, frames, s.W, s.H, millions(l.Pixels))
+		}
+		return fault.Permanentf(fault.CodeTooManyPixels, "The %s would make the image %d × %d pixels; at most %s are allowed.",
+			maker, s.W, s.H, millions(l.Pixels))
 	}
 	return nil
 }

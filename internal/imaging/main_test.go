@@ -64,7 +64,12 @@ func one(o recipe.Output, steps ...recipe.Step) *recipe.Job {
 
 func process(t testing.TB, src []byte, job *recipe.Job) *imaging.Picture {
 	t.Helper()
-	p, err := newEngine(t, imaging.Limits{}).Process(context.Background(), imaging.Request{Source: src, Job: job})
+	return processBy(t, newEngine(t, imaging.Limits{}), src, job)
+}
+
+func processBy(t testing.TB, e *imaging.Engine, src []byte, job *recipe.Job) *imaging.Picture {
+	t.Helper()
+	p, err := e.Process(context.Background(), imaging.Request{Source: src, Job: job})
 	if err != nil {
 		t.Fatal(err)
 	}

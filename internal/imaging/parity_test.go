@@ -51,6 +51,9 @@ func colorSteps(t testing.TB) map[string]*recipe.Job {
 		"duotone":   resolve(t, "duotone", nil),
 		"sepia":     resolve(t, "sepia", nil),
 	}
+	warm := *jobs["tint"]
+	warm.Steps = []recipe.Step{{Kind: recipe.StepAdjust, Brightness: "1.1", Contrast: "0.9", Saturation: "1.2", Hue: "10"}}
+	jobs["adjust"] = &warm
 	three := *jobs["tint"]
 	three.Steps = []recipe.Step{{Kind: recipe.StepDuotone, Dark: "#1b1464", Light: "#ffd166"}, {Kind: recipe.StepTint, Color: "#00aa55", Strength: "0.5"},
 		{Kind: recipe.StepTint, Color: "#ff0000", Strength: "0.3"}}
@@ -157,6 +160,9 @@ func same(t *testing.T, what string, a, b imaging.Encoded) {
 	l := compare(m, n)
 	if l.psnr < 35 && l.mean > 2.5 || l.most > 64 {
 		t.Errorf("%s: %.1f dB, mean distance %.2f, largest %.0f", what, l.psnr, l.mean, l.most)
+	}
+	if a.Quality != b.Quality || a.OverTarget || a.DominantColor == "" {
+		t.Errorf("%s: quality %d, libvips %d; colour %q", what, a.Quality, b.Quality, a.DominantColor)
 	}
 	h1, u1 := gradientHash(m)
 	h2, u2 := gradientHash(n)

@@ -1,48 +1,118 @@
 package imaging
 
 import (
-	"math"
+	"fmt"
 
+	"github.com/tintype/tintype/internal/imaging/geometry"
+	"github.com/tintype/tintype/internal/imaging/meta"
 	"github.com/tintype/tintype/internal/imaging/sniff"
-	"github.com/tintype/tintype/internal/imaging/tone"
+	"github.com/tintype/tintype/internal/imaging/vips"
 	"github.com/tintype/tintype/internal/recipe"
 )
 
-// plan says how the outputs of a job are made from one image.
+// plan says how the outputs of a job are made from one image: the picture goes through
+// the stages before tail as large as it is, is brought to the base size, and goes through
+// the rest of them; from what that leaves the targets are made.
 type plan struct {
 	source   *source
-	colors   *tone.Program
-	targets  []target // in the order of the job
-	animated bool     // all frames are wanted
-	shrink   int      // JPEG: decode at this fraction of the size
+	stages   []stage
+	tail     int           // stages from here on are done on the base
+	whole    geometry.Size // of a frame, when the tail comes, at full size
+	base     geometry.Size // the least at which every target has the pixels it needs
+	targets  []target      // in the order of the job
+	animated bool          // all frames are wanted
+	shrink   int           // JPEG: decode at this fraction of the size
+	keep     meta.Keep     // of the file's metadata
 }
 
 // target is one output.
 type target struct {
 	recipe.Output
-	width, height int
+	fitted        geometry.Fitted
+	width, height int // of fitted
+	background    vips.Background
 	moving        bool // keeps the frames of an animation
 }
 
-func newPlan(s *source, job *recipe.Job) (*plan, error) {
-	colors, err := tone.Compile(job.Steps)
-	if err != nil {
-		return nil, bug("prepare colour steps", err)
-	}
-	p := &plan{source: s, colors: colors}
-	info := s.info()
-	need := 0.0 // the largest scale that any output has
-	for _, o := range job.Outputs {
-		t := target{Output: o, moving: s.frames() > 1 && (o.Format == recipe.Same || o.Format == recipe.Auto)}
-		t.width, t.height = fit(info.Width, info.Height, o)
+func (e *Engine) newPlan(s *source, req Request) (*plan, error) {
+	p := &plan{source: s, shrink: 1}
+	for _, o := range req.Job.Outputs {
+		format := formatFor(o.Format, s.format, false)
+		t := target{Output: o, moving: s.frames() > 1 && (format == recipe.GIF || format == recipe.WebP)}
 		p.targets = append(p.targets, t)
 		p.animated = p.animated || t.moving
-		need = max(need, float64(t.width)/float64(info.Width), float64(t.height)/float64(info.Height))
 	}
-	if s.format == sniff.JPEG {
-		p.shrink = shrinkOnLoad(need)
+	frames := 1
+	if p.animated {
+		frames = s.frames()
 	}
+	info := s.info()
+	d := drafter{engine: e, req: req, frames: frames, size: geometry.Size{W: info.Width, H: info.Height}}
+	for i, step := range req.Job.Steps {
+		if err := d.add(step); err != nil {
+			return nil, inStep(i, step.Kind, err)
+		}
+	}
+	p.stages, p.keep = d.stages, d.keep
+	if err := p.fitTargets(e.limits, d.size, frames); err != nil {
+		return nil, err
+	}
+	p.shape(d.size, geometry.Size{W: info.Width, H: info.Height})
 	return p, nil
+}
+
+// fitTargets says how large the outputs become of a picture of a size.
+func (p *plan) fitTargets(limits Limits, s geometry.Size, frames int) error {
+	for i := range p.targets {
+		t := &p.targets[i]
+		longest := 0
+		if f := formatFor(t.Format, p.source.format, false); f == recipe.WebP || f == recipe.AVIF {
+			longest = longestSide
+		}
+		t.fitted = geometry.Fit(s, geometry.Size{W: t.Width, H: t.Height}, t.Fit, t.Enlarge, longest)
+		t.width, t.height = t.fitted.Size().W, t.fitted.Size().H
+		n := 1
+		if t.moving {
+			n = frames
+		}
+		for _, size := range []geometry.Size{t.fitted.Resize, t.fitted.Size()} {
+			if err := limits.checkResult(fmt.Sprintf("output %q", t.Name), size, n); err != nil {
+				return err
+			}
+		}
+		var err error
+		if t.background, err = background(recipe.Value(t.Background)); err != nil {
+			return bug("plan output "+t.Name, err)
+		}
+	}
+	return nil
+}
+
+// shape finds where the picture may be made smaller: before the last run of stages that
+// give the same picture of a smaller one. Of a JPEG of which all may be done so, less is
+// decoded.
+func (p *plan) shape(last, first geometry.Size) {
+	for p.tail = len(p.stages); p.tail > 0 && p.stages[p.tail-1].loose; p.tail-- {
+	}
+	quarters := 0
+	for _, s := range p.stages[p.tail:] {
+		quarters += s.quarters
+	}
+	p.whole = last.Turned(quarters)
+	var base geometry.Size
+	for _, t := range p.targets {
+		size := t.fitted.Resize
+		if t.Fit == recipe.FitFill { // stretched from the smallest that has all it needs
+			size = last.Scaled(max(float64(size.W)/float64(last.W), float64(size.H)/float64(last.H)))
+		}
+		if size.W > base.W || size.W == base.W && size.H > base.H {
+			base = size
+		}
+	}
+	p.base = base.Within(last).Turned(quarters)
+	if p.source.format == sniff.JPEG && p.tail == 0 {
+		p.shrink = shrinkOnLoad(max(float64(p.base.W)/float64(first.W), float64(p.base.H)/float64(first.H)))
+	}
 }
 
 // shrinkOnLoad is the fraction at which a JPEG can be decoded when no output needs
@@ -59,26 +129,6 @@ func shrinkOnLoad(scale float64) int {
 
 // longestSide is what some formats can hold: WebP by its format, AVIF as libvips writes it.
 const longestSide = 16383
-
-// fit is the size of an output: the source's, made smaller by one factor until it lies
-// within the bounds; each side rounded to the nearest pixel, at least 1, never enlarged.
-func fit(width, height int, o recipe.Output) (int, int) {
-	w, h := float64(width), float64(height)
-	scale := 1.0
-	if o.Width > 0 {
-		scale = min(scale, float64(o.Width)/w)
-	}
-	if o.Height > 0 {
-		scale = min(scale, float64(o.Height)/h)
-	}
-	if o.Format == recipe.WebP || o.Format == recipe.AVIF {
-		scale = min(scale, longestSide/w, longestSide/h)
-	}
-	if scale == 1 {
-		return width, height
-	}
-	return max(1, int(math.Round(w*scale))), max(1, int(math.Round(h*scale)))
-}
 
 // encoding is how a format is written.
 type encoding struct {

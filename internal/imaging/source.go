@@ -44,19 +44,33 @@ func (e *Engine) inspect(src []byte) (*source, error) {
 	if format == sniff.GIF && !wholeGIF(src) {
 		return nil, corrupt(errors.New("the file ends within a block"))
 	}
-	f, err := s.open(vips.LoadOptions{})
-	if err != nil {
+	if err := s.readHeader(); err != nil {
 		return nil, corrupt(err)
 	}
-	defer f.Close()
-	s.header = f.Header()
-	if format == sniff.JPEG {
-		s.profile = f.Profile()
+	if s.header.Primary != 0 { // it is another picture than the first, of a size of its own
+		if err := s.readHeader(); err != nil {
+			return nil, corrupt(err)
+		}
 	}
 	if err := e.limits.checkPixels(s.header.Width, s.header.Height, s.frames()); err != nil {
 		return nil, err
 	}
 	return s, nil
+}
+
+// readHeader reads the header of the page that stands for the file, as far as that is
+// known.
+func (s *source) readHeader() error {
+	f, err := s.open(vips.LoadOptions{})
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	s.header = f.Header()
+	if s.format == sniff.JPEG {
+		s.profile = f.Profile()
+	}
+	return nil
 }
 
 // frames is the number of frames of an animation, 1 for all else: of the pages of a

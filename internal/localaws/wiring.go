@@ -29,7 +29,7 @@ func (q queues) AllowsTx(_ *db.Tx, queueARN, service, sourceARN, sourceAccount s
 
 func (q queues) EnqueueTx(tx *db.Tx, queueARN string, m sns.QueueMessage) error {
 	return q.sqs.EnqueueTx(tx, queueARN, sqs.Outbound{
-		Body: m.Body, Attributes: m.Attributes, Sender: snsSender, GroupID: m.GroupID, DedupID: m.DedupID,
+		Body: m.Body, Attributes: m.Attributes, Sender: snsSender, GroupID: m.GroupID, DedupID: m.DedupID, Trace: m.Trace,
 	})
 }
 

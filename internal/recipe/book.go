@@ -14,15 +14,18 @@ import (
 type Book struct {
 	recipes []Recipe // in the order in which people are shown them
 	byName  map[string]*Recipe
+	rules   []Rule
 }
 
 // newBook checks recipes and makes a Book of them.
 func newBook(recipes []Recipe) (*Book, error) {
-	b := &Book{recipes: recipes, byName: make(map[string]*Recipe, len(recipes))}
+	b := &Book{recipes: slices.Clone(recipes), byName: make(map[string]*Recipe, len(recipes))}
 	for i := range recipes {
-		r := &recipes[i]
-		if err := r.check(); err != nil {
-			return nil, fmt.Errorf("recipe %q: %w", r.Name, err)
+		r := &b.recipes[i]
+		// Checking writes canonical forms, and the lists may be shared with another book.
+		r.Params, r.Steps, r.Outputs = slices.Clone(r.Params), slices.Clone(r.Steps), slices.Clone(r.Outputs)
+		if issues := r.check(); len(issues) > 0 {
+			return nil, fmt.Errorf("recipe %q: %s", r.Name, issues[0])
 		}
 		if b.byName[r.Name] != nil {
 			return nil, fmt.Errorf("recipe %q is there twice", r.Name)
@@ -57,17 +60,39 @@ func (b *Book) Resolve(name string, raw map[string]string) (*Job, error) {
 	if err != nil {
 		return nil, err
 	}
-	job := &Job{Recipe: r.Name, Params: params, Outputs: slices.Clone(r.Outputs)}
-	for _, s := range r.Steps {
-		for _, v := range s.values() {
-			if ref, ok := strings.CutPrefix(string(*v), "$"); ok {
-				*v = values[ref]
-			}
-		}
-		job.Steps = append(job.Steps, s)
+	steps, _, err := r.steps(values)
+	if err != nil {
+		return nil, fault.Permanentf(fault.CodeBadParameter, "The recipe %q cannot be used with these parameters: %v.", r.Name, err)
 	}
+	job := &Job{Recipe: r.Name, Params: params, Steps: steps, Outputs: slices.Clone(r.Outputs)}
 	job.Hash = hash(job.Steps, job.Outputs)
 	return job, nil
+}
+
+// steps are the recipe's steps with parameters and defaults filled in. The error, at the
+// step of that index, says which values do not go together.
+func (r *Recipe) steps(values map[string]Value) (steps []Step, index int, err error) {
+	for i, s := range r.Steps {
+		k := kindOf(s.Kind)
+		for _, f := range k.fields {
+			v := f.at(&s)
+			if ref, ok := reference(*v); ok {
+				*v = values[ref]
+			} else if *v = Value(literal(*v)); *v == "" {
+				*v = Value(f.def)
+			}
+		}
+		if s.Kind == StepWatermark && s.Image == "" && s.Text == "" {
+			continue // a parameter says that there is to be none
+		}
+		if k.finish != nil {
+			if err := k.finish(&s); err != nil {
+				return nil, i, fmt.Errorf("the step %s: %w", s.Kind, err)
+			}
+		}
+		steps = append(steps, s)
+	}
+	return steps, 0, nil
 }
 
 func (b *Book) names() []string {
@@ -90,64 +115,18 @@ func (r *Recipe) bind(raw map[string]string) (Params, map[string]Value, error) {
 	values := make(map[string]Value, len(r.Params))
 	for _, p := range r.Params {
 		text, given := raw[p.Name]
+		rule := p.rule()
 		if !given {
-			text = p.defaultText()
+			text, _ = p.defaultText()
 		}
-		value, typed, err := p.parse(text)
+		value, typed, err := rule.parse(text)
 		if err != nil {
 			return nil, nil, fault.Permanentf(fault.CodeBadParameter,
-				"The parameter %q of the recipe %q cannot be %s: %s.", p.Name, r.Name, quote(text), p.wanted())
+				"The parameter %q of the recipe %q cannot be %s: %s.", p.Name, r.Name, quote(text), rule.wanted())
 		}
 		params[p.Name], values[p.Name] = typed, value
 	}
 	return params, values, nil
-}
-
-func (r *Recipe) allowed() string {
-	if len(r.Params) == 0 {
-		return "it has none"
-	}
-	names := make([]string, len(r.Params))
-	for i, p := range r.Params {
-		names[i] = p.Name
-	}
-	return "it has: " + strings.Join(names, ", ")
-}
-
-// parse returns text's canonical form and its typed value.
-func (p *Param) parse(text string) (Value, any, error) {
-	switch p.Type {
-	case Color:
-		c, err := parseColor(text)
-		return Value(c), c, err
-	case Number:
-		f, err := parseNumber(text)
-		if err == nil && (f < p.Min || f > p.Max) {
-			err = fmt.Errorf("out of range")
-		}
-		return Value(formatNumber(f)), f, err
-	default:
-		return "", nil, fmt.Errorf("parameter type %q is unknown", p.Type)
-	}
-}
-
-func (p *Param) defaultText() string {
-	switch d := p.Default.(type) {
-	case string:
-		return d
-	case float64:
-		return formatNumber(d)
-	default:
-		return ""
-	}
-}
-
-// wanted says in words for people what the parameter may be.
-func (p *Param) wanted() string {
-	if p.Type == Color {
-		return "it must be a colour such as #f80 or #ff8800"
-	}
-	return "it must be a number from " + formatNumber(p.Min) + " to " + formatNumber(p.Max)
 }
 
 // quote shows untrusted text within a message, cut to a length that leaves the

@@ -27,6 +27,7 @@ type Manifest struct {
 	Recipe     string   `json:"recipe"`
 	RecipeHash string   `json:"recipeHash,omitempty"` // Job.Hash; empty where the recipe could not be resolved
 	Params     Params   `json:"params,omitempty"`
+	Assets     []Asset  `json:"assets,omitempty"` // in the order of Job.Assets
 	Outputs    []Result `json:"outputs,omitempty"`
 	Error      *Failure `json:"error,omitempty"` // set where Status is Failed
 	Attempts   int      `json:"attempts"`        // the message's receive count when this was written, from 1
@@ -50,6 +51,16 @@ type Source struct {
 	ContentType string `json:"contentType,omitempty"`
 }
 
+// MaxAsset is the largest asset that is read, in bytes.
+const MaxAsset = 10_000_000
+
+// Asset is a further picture that a job needed, a watermark for instance, as it was when it
+// was read. The hash of a recipe knows its key alone.
+type Asset struct {
+	Key  string `json:"key"`  // in the uploads bucket
+	ETag string `json:"etag"` // without quotes
+}
+
 // Result is one stored output.
 type Result struct {
 	Name        string `json:"name"` // as in the recipe: "full", "large", "thumb"
@@ -60,7 +71,11 @@ type Result struct {
 	Height      int    `json:"height"` // pixels
 	Bytes       int64  `json:"bytes"`
 	SHA256      string `json:"sha256"`              // hexadecimal
+	Quality     int    `json:"quality,omitempty"`   // with which it was written; 0: the format has none
 	ThumbHash   string `json:"thumbHash,omitempty"` // base64; https://evanw.github.io/thumbhash/
+
+	OverTarget    bool   `json:"overTarget,omitempty"`    // larger than Output.TargetBytes: even the lowest quality was
+	DominantColor string `json:"dominantColor,omitempty"` // "#rrggbb": the colour that the picture has most of
 }
 
 // Failure says why an image could not be processed.

@@ -26,22 +26,29 @@ type ParamType string
 
 // The types of parameters.
 const (
-	Color  ParamType = "color"  // "#rgb" or "#rrggbb"; canonical form "#rrggbb", lower case
-	Number ParamType = "number" // a float64 within Min..Max
+	Color   ParamType = "color"   // "#rgb" or "#rrggbb"; canonical form "#rrggbb", lower case
+	Number  ParamType = "number"  // a float64 within Min..Max
+	Integer ParamType = "integer" // a whole number within Min..Max
+	Boolean ParamType = "boolean" // true or false
+	Choice  ParamType = "choice"  // one of Values
+	Text    ParamType = "text"    // at most MaxLength characters, none of them a control character
 )
 
 // Param is one parameter of a recipe.
 type Param struct {
 	Name        string    `json:"name"`
 	Type        ParamType `json:"type"`
-	Default     any       `json:"default"` // string for Color, float64 for Number
+	Default     any       `json:"default"` // of the type that Params has
 	Min         float64   `json:"min,omitempty"`
 	Max         float64   `json:"max,omitempty"`
+	Values      []string  `json:"values,omitempty"`    // of a Choice
+	MaxLength   int       `json:"maxLength,omitempty"` // of a Text; 0: 200
 	Description string    `json:"description,omitempty"`
 }
 
-// Params are a job's parameter values in canonical form: a string for a Color, a
-// float64 for a Number. Every parameter of the recipe is present.
+// Params are a job's parameter values in canonical form: a string for a Color, Choice or
+// Text, a float64 for a Number or Integer, a bool for a Boolean. Every parameter of the
+// recipe is present.
 type Params map[string]any
 
 // StepKind names an operation.
@@ -60,7 +67,7 @@ const (
 	StepRotate    StepKind = "rotate"    // Angle, Background
 	StepFlip      StepKind = "flip"      // Direction
 	StepCrop      StepKind = "crop"      // Width and Height, or Ratio; Focus, FocusX, FocusY
-	StepResize    StepKind = "resize"    // Width, Height, Fit, Enlarge
+	StepResize    StepKind = "resize"    // Width, Height, Fit, Enlarge; with cover Focus, FocusX, FocusY; with pad Background
 	StepWatermark StepKind = "watermark" // Image or Text (with Color); Position, Scale, Margin, Opacity
 	StepPad       StepKind = "pad"       // Width and Height, or Ratio; Background
 	StepFlatten   StepKind = "flatten"   // Background
@@ -74,7 +81,8 @@ type Value string
 
 // Step is one operation on the oriented 8-bit sRGB image. In a Recipe, values may be
 // "$name", a reference to a parameter; in a Job they are values, and every value that the
-// kind uses is there, defaults included. Colour formulas are those of
+// kind uses is there, defaults included, while those without effect (a focus without a
+// cut) are not. Colour formulas are those of
 // internal/imaging/tone. Lengths are pixels of the picture as it is when the step comes.
 type Step struct {
 	Kind     StepKind `json:"kind"`
@@ -92,7 +100,7 @@ type Step struct {
 	Amount Value `json:"amount,omitempty"` // sharpen: 0 (nothing) to 10; 1: as an unsharp mask of 100 %
 
 	Angle      Value `json:"angle,omitempty"`      // rotate: degrees clockwise, -360 to 360
-	Background Value `json:"background,omitempty"` // rotate, pad, flatten: a colour or "transparent"
+	Background Value `json:"background,omitempty"` // rotate, pad, resize with fit pad: a colour or "transparent"; flatten: a colour
 	Direction  Value `json:"direction,omitempty"`  // flip: "horizontal" (left becomes right) or "vertical"
 
 	Width   Value `json:"width,omitempty"`   // crop, resize, pad: pixels; resize: 0 or absent: free
@@ -101,7 +109,7 @@ type Step struct {
 	Focus   Value `json:"focus,omitempty"`   // crop, resize with fit cover: "center", "attention", "entropy" or "point"
 	FocusX  Value `json:"focusX,omitempty"`  // focus "point": 0 (left) to 1
 	FocusY  Value `json:"focusY,omitempty"`  // focus "point": 0 (top) to 1
-	Fit     Value `json:"fit,omitempty"`     // resize: see Fit
+	Fit     Value `json:"fit,omitempty"`     // resize: see Fit; "inside" and so on
 	Enlarge Value `json:"enlarge,omitempty"` // resize: "true" or "false"
 
 	Image    Value `json:"image,omitempty"`    // watermark: key in the uploads bucket of a picture

@@ -47,7 +47,7 @@ func NewID(now time.Time) string {
 // form, "<id>/<name>", says it itself; any other key becomes "k-" and the key in
 // unpadded base64url, or, over 480 bytes, "h-" and its SHA-256 in hexadecimal.
 func IDForKey(key string) string {
-	if id, name, ok := strings.Cut(key, "/"); ok && name != "" && !strings.Contains(name, "/") && ownID(id) {
+	if id, _, ok := ownKey(key); ok {
 		return id
 	}
 	if len(key) <= maxPlainKey {
@@ -55,6 +55,22 @@ func IDForKey(key string) string {
 	}
 	sum := sha256.Sum256([]byte(key))
 	return "h-" + hex.EncodeToString(sum[:])
+}
+
+// ownKey takes a key of our own form apart.
+func ownKey(key string) (id, name string, ok bool) {
+	id, name, ok = strings.Cut(key, "/")
+	return id, name, ok && name != "" && !strings.Contains(name, "/") && ownID(id)
+}
+
+// RuleKey is what the rules for recipes are held against: the key as another program wrote
+// it, or of a key of our own form the name alone, without the id that nobody chose. Own
+// says which.
+func RuleKey(key string) (name string, own bool) {
+	if _, name, ok := ownKey(key); ok {
+		return name, true
+	}
+	return key, false
 }
 
 // ValidID reports whether id could have come from NewID or IDForKey. What passes

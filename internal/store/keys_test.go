@@ -190,3 +190,15 @@ func FuzzMeta(f *testing.F) {
 		}
 	})
 }
+
+func TestRuleKey(t *testing.T) {
+	id := NewID(time.Now())
+	for key, want := range map[string]string{
+		id + "/a b.png": "a b.png", id + "/a/b.png": id + "/a/b.png", id + "/": id + "/", "photos/a.png": "photos/a.png", "a.png": "a.png",
+	} {
+		got, own := RuleKey(key)
+		if got != want || own != (want == "a b.png") {
+			t.Errorf("%q: %q %v", key, got, own)
+		}
+	}
+}

@@ -35,11 +35,30 @@ type Source struct {
 // OpenSource opens the original at key. With an ETag it opens exactly that content:
 // ErrChanged where another has taken its place. ErrGone where there is none.
 func (s *Store) OpenSource(ctx context.Context, key, etag string) (*Source, error) {
-	op := "fetch s3://" + s.opts.UploadsBucket + "/" + key
 	in := &s3.GetObjectInput{Bucket: &s.opts.UploadsBucket, Key: &key}
 	if etag != "" {
 		in.IfMatch = aws.String(quoteETag(etag))
 	}
+	return s.open(ctx, in)
+}
+
+// OpenAsset opens a further picture in the uploads bucket, a watermark for instance. It is
+// nil, without an error, where its ETag is still the one that is known. ErrGone where there
+// is none.
+func (s *Store) OpenAsset(ctx context.Context, key, knownETag string) (*Source, error) {
+	in := &s3.GetObjectInput{Bucket: &s.opts.UploadsBucket, Key: &key}
+	if knownETag != "" {
+		in.IfNoneMatch = aws.String(quoteETag(knownETag))
+	}
+	src, err := s.open(ctx, in)
+	if status, _ := code(err); status == http.StatusNotModified {
+		return nil, nil
+	}
+	return src, err
+}
+
+func (s *Store) open(ctx context.Context, in *s3.GetObjectInput) (*Source, error) {
+	op := "fetch s3://" + s.opts.UploadsBucket + "/" + aws.ToString(in.Key)
 	out, err := s.client.GetObject(ctx, in)
 	if err != nil {
 		if is404(err) {

@@ -1,8 +1,12 @@
 package testimages
 
 import (
+	"bytes"
+	"compress/zlib"
 	"encoding/binary"
+	"hash/crc32"
 	"math"
+	"slices"
 )
 
 // RGBSpace is an RGB colour space: the D50-adapted colorants as an ICC profile holds
@@ -100,4 +104,18 @@ func xyz(x, y, z float64) []byte {
 		b = binary.BigEndian.AppendUint32(b, uint32(int32(math.Round(v*65536))))
 	}
 	return b
+}
+
+// WithPNGProfile puts an ICC profile into a PNG.
+func WithPNGProfile(png, profile []byte) []byte {
+	body := bytes.NewBufferString("iCCPtest\x00\x00")
+	z := zlib.NewWriter(body)
+	_, err := z.Write(profile)
+	must(err)
+	must(z.Close())
+	chunk := binary.BigEndian.AppendUint32(nil, uint32(body.Len()-4))
+	chunk = append(chunk, body.Bytes()...)
+	chunk = binary.BigEndian.AppendUint32(chunk, crc32.ChecksumIEEE(body.Bytes()))
+	const header = 8 + 25 // signature and IHDR
+	return slices.Concat(png[:header], chunk, png[header:])
 }

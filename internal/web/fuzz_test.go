@@ -57,7 +57,7 @@ func FuzzForm(f *testing.F) {
 			if _, err := s.inspect(form); err != nil && problemOf(err).Status >= 500 {
 				t.Errorf("looking at it: %v", err)
 			}
-			form.params()
+			form.params(recipe.Default)
 		} else if p := problemOf(err); p.Status >= 500 || p.Detail == "" {
 			t.Errorf("refused with %+v: %v", p, err)
 		}

@@ -382,7 +382,8 @@ func (s *system) process(ctx context.Context, id string) (event.Completion, erro
 }
 
 func (s *system) makeOutputs(ctx context.Context, m *recipe.Manifest, src *store.Source) error {
-	job, err := s.book.Resolve(src.Recipe, src.Params)
+	key, _ := store.RuleKey(m.Source.Key)
+	job, err := s.book.Resolve(s.book.Choose(key, src.Recipe, src.Params))
 	if err != nil {
 		return err
 	}

@@ -26,7 +26,7 @@ func (s *Server) ofImage(h func(w http.ResponseWriter, r *http.Request, id strin
 }
 
 func (s *Server) handleImage(w http.ResponseWriter, r *http.Request, id string) error {
-	info, err := s.o.Store.KeyOf(r.Context(), id)
+	info, err := s.keyOf(r.Context(), id)
 	if err != nil {
 		return err
 	}
@@ -39,7 +39,7 @@ func (s *Server) handleImage(w http.ResponseWriter, r *http.Request, id string) 
 }
 
 func (s *Server) handleOriginal(w http.ResponseWriter, r *http.Request, id string) error {
-	info, err := s.o.Store.KeyOf(r.Context(), id)
+	info, err := s.keyOf(r.Context(), id)
 	if err != nil {
 		return err
 	}
@@ -90,6 +90,10 @@ func (s *Server) redirect(w http.ResponseWriter, r *http.Request, bucket store.W
 }
 
 func (s *Server) handleDelete(w http.ResponseWriter, r *http.Request, id string) error {
+	// An image whose original is gone already may have results to delete.
+	if info, err := s.o.Store.KeyOf(r.Context(), id); err == nil && s.ignored(info.Key) {
+		return refuse(fault.CodeNotFound, "", "There is no such image.")
+	}
 	if err := s.o.Store.Delete(r.Context(), id); err != nil {
 		return err
 	}
@@ -109,7 +113,7 @@ func (s *Server) handleRetry(w http.ResponseWriter, r *http.Request, id string) 
 	if err := decodeJSON(w, r, &in, true); err != nil {
 		return err
 	}
-	info, err := s.o.Store.KeyOf(r.Context(), id)
+	info, err := s.keyOf(r.Context(), id)
 	if err != nil {
 		return err
 	}
@@ -126,7 +130,7 @@ func (s *Server) handleRetry(w http.ResponseWriter, r *http.Request, id string) 
 	if src.MetaErr != nil && params == nil {
 		return src.MetaErr
 	}
-	job, err := s.o.Recipes.Resolve(name, params)
+	job, params, err := s.choose(info.Key, name, params)
 	if err != nil {
 		return err
 	}

@@ -19,17 +19,20 @@ import (
 
 // Image is the document of GET /api/images/{id}, of lists and of events.
 type Image struct {
-	ID       string          `json:"id"`
-	Key      string          `json:"key"`  // in the uploads bucket
-	Name     string          `json:"name"` // the file's name: the key's last segment; untrusted
-	Status   recipe.Status   `json:"status"`
-	Recipe   string          `json:"recipe,omitempty"`
-	Params   recipe.Params   `json:"params,omitempty"`
-	Source   ImageSource     `json:"source"`
-	Outputs  []ImageOutput   `json:"outputs"`
-	Error    *recipe.Failure `json:"error,omitempty"`
-	Timings  *ImageTimings   `json:"timings,omitempty"` // absent until there is a result
-	Attempts int             `json:"attempts"`          // 0 until there is a result
+	ID      string        `json:"id"`
+	Key     string        `json:"key"`  // in the uploads bucket
+	Name    string        `json:"name"` // the file's name: the key's last segment; untrusted
+	Status  recipe.Status `json:"status"`
+	Recipe  string        `json:"recipe,omitempty"`
+	Params  recipe.Params `json:"params,omitempty"`
+	Source  ImageSource   `json:"source"`
+	Outputs []ImageOutput `json:"outputs"`
+	// Srcsets are, by content type ("image/webp"), the srcset attributes of outputs that show
+	// the same picture in different widths: what a page's <source> elements need.
+	Srcsets  map[string]string `json:"srcsets,omitempty"`
+	Error    *recipe.Failure   `json:"error,omitempty"`
+	Timings  *ImageTimings     `json:"timings,omitempty"` // absent until there is a result
+	Attempts int               `json:"attempts"`          // 0 until there is a result
 }
 
 // ImageSource is what is known of the original.
@@ -53,6 +56,9 @@ type ImageOutput struct {
 	Bytes     int64  `json:"bytes"`
 	ThumbHash string `json:"thumbHash,omitempty"`
 	URL       string `json:"url"`
+
+	DominantColor string `json:"dominantColor,omitempty"` // "#rrggbb"
+	OverTarget    bool   `json:"overTarget,omitempty"`    // larger than the recipe's target, even at the lowest quality
 }
 
 // ImageTimings are an image's instants and, in milliseconds, durations.
@@ -82,9 +88,10 @@ func imageOfManifest(m *recipe.Manifest) *Image {
 	for _, o := range m.Outputs {
 		img.Outputs = append(img.Outputs, ImageOutput{
 			Name: o.Name, Key: o.Key, Width: o.Width, Height: o.Height, Format: o.Format, Bytes: o.Bytes, ThumbHash: o.ThumbHash,
-			URL: imageURL(m.ID) + "/outputs/" + url.PathEscape(o.Name),
+			URL: imageURL(m.ID) + "/outputs/" + url.PathEscape(o.Name), DominantColor: o.DominantColor, OverTarget: o.OverTarget,
 		})
 	}
+	img.Srcsets = srcsets(img.ID, m.Outputs)
 	return img
 }
 
@@ -134,7 +141,7 @@ func (s *Server) lookUp(ctx context.Context, info store.SourceInfo) (*Image, err
 	if current && s.sameJob(m, src) {
 		return s.finishedImage(m, info), nil
 	}
-	job, err := s.o.Recipes.Resolve(src.Recipe, src.Params)
+	job, _, err := s.choose(info.Key, src.Recipe, src.Params)
 	if err != nil {
 		job = &recipe.Job{Recipe: src.Recipe} // the worker will say what is wrong with it
 	}
@@ -151,7 +158,7 @@ func (s *Server) finishedImage(m *recipe.Manifest, info store.SourceInfo) *Image
 func (s *Server) sameJob(m *recipe.Manifest, src *store.Source) bool {
 	hash := ""
 	if src.MetaErr == nil {
-		if job, err := s.o.Recipes.Resolve(src.Recipe, src.Params); err == nil {
+		if job, _, err := s.choose(m.Source.Key, src.Recipe, src.Params); err == nil {
 			hash = job.Hash
 		}
 	}
@@ -229,12 +236,31 @@ func (s *Server) list(ctx context.Context, cursor string, limit int, status reci
 	return list, nil
 }
 
-// lookUpAll looks up a page's images side by side. One that was deleted since it was listed is nil.
+// ignored reports whether a rule says that the object at key is no image.
+func (s *Server) ignored(key string) bool {
+	name, own := store.RuleKey(key)
+	return !own && s.o.Recipes.Ignores(name)
+}
+
+// keyOf finds the original of an image; one that a rule says is none is not found.
+func (s *Server) keyOf(ctx context.Context, id string) (store.SourceInfo, error) {
+	info, err := s.o.Store.KeyOf(ctx, id)
+	if err == nil && s.ignored(info.Key) {
+		return store.SourceInfo{}, refuse(fault.CodeNotFound, "", "There is no such image.")
+	}
+	return info, err
+}
+
+// lookUpAll looks up a page's images side by side. One that was deleted since it was listed,
+// and one that is no image, is nil.
 func (s *Server) lookUpAll(ctx context.Context, infos []store.SourceInfo) ([]*Image, error) {
 	images := make([]*Image, len(infos))
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(lookUps)
 	for i, info := range infos {
+		if s.ignored(info.Key) {
+			continue
+		}
 		g.Go(func() error {
 			img, err := s.lookUp(ctx, info)
 			if errors.Is(err, store.ErrNotFound) {

@@ -10,10 +10,12 @@ import (
 	"html/template"
 	"io/fs"
 	"maps"
+	"math"
 	"mime"
 	"net/http"
 	"path"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -43,8 +45,9 @@ var staticTypes = map[string]string{
 
 func newPage() (*page, error) {
 	shell, err := template.New("page.html").Funcs(template.FuncMap{
-		// step makes about a hundred stops of a range.
-		"step": func(low, high float64) float64 { return (high - low) / 100 },
+		"step": step,
+		// length bounds a text input as the parameter does.
+		"length": func(p recipe.Param) int { return p.Length() },
 	}).ParseFS(pageFiles, "page/page.html")
 	if err != nil {
 		return nil, fmt.Errorf("page template: %w", err)
@@ -70,6 +73,18 @@ func newPage() (*page, error) {
 		return nil, fmt.Errorf("static files: %w", err)
 	}
 	return p, nil
+}
+
+// step makes about a hundred stops of a number's range, or as many as there are: where the
+// default lies between two of them, browsers would move it.
+func step(p recipe.Param) string {
+	size := (p.Max - p.Min) / 100
+	if d, ok := p.Default.(float64); ok && size > 0 {
+		if stops := (d - p.Min) / size; math.Abs(stops-math.Round(stops)) < 1e-9 {
+			return strconv.FormatFloat(size, 'g', -1, 64)
+		}
+	}
+	return "any"
 }
 
 func (s *Server) handleStatic(w http.ResponseWriter, r *http.Request) {
@@ -133,14 +148,21 @@ func newCard(img *Image) card {
 		detail = append(detail, img.Recipe)
 	}
 	names := slices.Sorted(maps.Keys(img.Params))
-	for _, name := range names { // colours speak for themselves
-		if v, ok := img.Params[name].(string); ok {
+	for _, name := range names { // colours and words speak for themselves
+		if v, ok := img.Params[name].(string); ok && v != "" {
 			detail = append(detail, v)
 		}
 	}
 	for _, name := range names {
-		if v, ok := img.Params[name].(float64); ok && v != 1 {
-			detail = append(detail, fmt.Sprintf("%s %v", name, v))
+		switch v := img.Params[name].(type) {
+		case float64:
+			if v != 1 {
+				detail = append(detail, fmt.Sprintf("%s %v", name, v))
+			}
+		case bool:
+			if v {
+				detail = append(detail, name)
+			}
 		}
 	}
 	if img.Status == recipe.Done && img.Timings != nil {

@@ -41,8 +41,10 @@ type Store interface {
 	Delete(ctx context.Context, id string) error
 }
 
-// Recipes resolves recipes; *recipe.Book does.
+// Recipes resolves recipes; *recipe.Book does. Keys are those of store.RuleKey.
 type Recipes interface {
+	Choose(key, name string, raw map[string]string) (string, map[string]string)
+	Ignores(key string) bool
 	Resolve(name string, raw map[string]string) (*recipe.Job, error)
 	Recipes() []recipe.Recipe
 }

@@ -77,14 +77,13 @@ func (s *Server) handleUploads(w http.ResponseWriter, r *http.Request) {
 		s.fail(w, r, err)
 		return
 	}
-	params := rawParams(in.Params)
-	job, err := s.o.Recipes.Resolve(in.Recipe, params)
+	id := store.NewID(time.Now())
+	key := store.UploadKey(id, in.Filename)
+	job, params, err := s.choose(key, in.Recipe, rawParams(in.Params))
 	if err != nil {
 		s.fail(w, r, err)
 		return
 	}
-	id := store.NewID(time.Now())
-	key := store.UploadKey(id, in.Filename)
 	form, err := s.o.Store.PresignUpload(r.Context(), store.PresignUpload{
 		Key: key, ContentType: contentType, Recipe: job.Recipe, Params: params, MaxBytes: s.o.MaxBytes,
 	})
@@ -100,6 +99,15 @@ func (s *Server) handleUploads(w http.ResponseWriter, r *http.Request) {
 		URL    string            `json:"url"`
 		Fields map[string]string `json:"fields"`
 	}{id, key, form.URL, form.Fields})
+}
+
+// choose is what is to be done to the object at key, and the raw parameters that say so: as
+// an upload says, completed by the rules.
+func (s *Server) choose(key, name string, raw map[string]string) (*recipe.Job, map[string]string, error) {
+	rule, _ := store.RuleKey(key)
+	name, raw = s.o.Recipes.Choose(rule, name, raw)
+	job, err := s.o.Recipes.Resolve(name, raw)
+	return job, raw, err
 }
 
 // checkClaims judges what a client says about a file before it sends it, and returns
@@ -170,14 +178,15 @@ func (s *Server) upload(w http.ResponseWriter, r *http.Request, html bool) error
 	if err != nil {
 		return err
 	}
-	params := form.params()
-	job, err := s.o.Recipes.Resolve(form.recipe, params)
-	if err != nil {
-		return err
-	}
 	now := time.Now()
 	id := store.NewID(now)
 	key := store.UploadKey(id, form.name)
+	rule, _ := store.RuleKey(key)
+	name, _ := s.o.Recipes.Choose(rule, form.recipe, nil)
+	job, params, err := s.choose(key, form.recipe, form.params(name))
+	if err != nil {
+		return err
+	}
 	since := s.hub.position()
 	if err := s.o.Store.PutSource(r.Context(), store.PutSource{
 		Key: key, Body: form.file, Size: form.size, ContentType: formats[format], Recipe: job.Recipe, Params: params,
@@ -240,14 +249,10 @@ func (f *spooled) close() {
 	}
 }
 
-// params are the recipe's raw parameters. A form without scripts holds the controls of
-// all recipes, named "recipe.param": those of other recipes are not meant. A field left
-// empty asks for the default.
-func (f *spooled) params() map[string]string {
-	name := f.recipe
-	if name == "" {
-		name = recipe.Default
-	}
+// params are the raw parameters of the recipe of that name. A form without scripts holds
+// the controls of all recipes, named "recipe.param": those of other recipes are not meant.
+// A field left empty asks for the default.
+func (f *spooled) params(name string) map[string]string {
 	params := map[string]string{}
 	for k, v := range f.fields {
 		if of, param, ok := strings.Cut(k, "."); ok {

@@ -105,7 +105,7 @@ func (a *attempt) repeat(ctx context.Context) error {
 // work fetches, processes and stores.
 func (a *attempt) work(ctx context.Context) error {
 	m := a.manifest()
-	src, body, job, err := a.fetch(ctx, m)
+	src, req, err := a.fetch(ctx, m)
 	switch {
 	case errors.Is(err, store.ErrChanged):
 		a.superseded.Add(1)
@@ -117,7 +117,7 @@ func (a *attempt) work(ctx context.Context) error {
 		return a.end(ctx, m, err)
 	}
 
-	pic, took, err := a.compute(ctx, body, job)
+	pic, took, err := a.compute(ctx, req)
 	m.Timings.ProcessMS = took.Milliseconds()
 	if err != nil {
 		return a.end(ctx, m, err)
@@ -125,7 +125,7 @@ func (a *attempt) work(ctx context.Context) error {
 	m.Source.Width, m.Source.Height, m.Source.Format = pic.Source.Width, pic.Source.Height, pic.Source.Format
 
 	began := time.Now()
-	if m.Outputs, err = a.put(ctx, src, job, pic); err != nil {
+	if m.Outputs, err = a.put(ctx, src, req.Job, pic); err != nil {
 		return err
 	}
 	m.Timings.StoreMS = time.Since(began).Milliseconds()
@@ -149,43 +149,46 @@ func (a *attempt) manifest() *recipe.Manifest {
 // errCurrent means that the result that is there is of exactly this source and this job.
 var errCurrent = errors.New("the result is current")
 
-// fetch opens the original, finds out what is to be done to it, and reads it, filling in m
-// as it learns. What is refused by its headers alone is never read.
-func (a *attempt) fetch(ctx context.Context, m *recipe.Manifest) (*store.Source, []byte, *recipe.Job, error) {
+// fetch opens the original, finds out what is to be done to it, and reads it and what else
+// is needed, filling in m as it learns. What is refused by its headers alone is never read.
+func (a *attempt) fetch(ctx context.Context, m *recipe.Manifest) (src *store.Source, req imaging.Request, err error) {
 	began := time.Now()
 	ctx, cancel := context.WithTimeout(ctx, a.opts.IOTimeout)
 	defer cancel()
-	src, err := a.opts.Store.OpenSource(ctx, a.up.Key, a.up.ETag)
+	src, err = a.opts.Store.OpenSource(ctx, a.up.Key, a.up.ETag)
 	if err != nil {
-		return nil, nil, nil, err
+		return nil, req, err
 	}
 	defer src.Body.Close()
 	m.Source.ETag, m.Source.VersionID, m.Source.Bytes, m.Source.ContentType = src.ETag, src.VersionID, src.Size, src.ContentType
 	if m.Timings.Uploaded.IsZero() {
 		m.Timings.Uploaded = src.LastModified
 	}
-	if src.Recipe != "" {
-		m.Recipe = src.Recipe
-	}
+	key, _ := store.RuleKey(a.up.Key)
+	name, params := a.opts.Recipes.Choose(key, src.Recipe, src.Params)
+	m.Recipe = name
 	if src.MetaErr != nil {
-		return nil, nil, nil, src.MetaErr
+		return nil, req, src.MetaErr
 	}
-	job, err := a.opts.Recipes.Resolve(src.Recipe, src.Params)
+	job, err := a.opts.Recipes.Resolve(name, params)
 	if err != nil {
-		return nil, nil, nil, err
+		return nil, req, err
 	}
 	m.Recipe, m.Params, m.RecipeHash = job.Recipe, job.Params, job.Hash
 	// A later event of the same content is somebody asking again: then the work is done again.
 	if a.prev.Current(src.ETag, src.VersionID, job.Hash) && a.prev.Source.Key == a.up.Key && !event.Later(a.up.Sequencer, a.prev.Source.Sequencer) {
-		return nil, nil, nil, errCurrent
+		return nil, req, errCurrent
 	}
-	body, err := a.read(src)
-	if err != nil {
-		return nil, nil, nil, err
+	req.Job = job
+	if req.Source, err = a.read(src); err != nil {
+		return nil, req, err
 	}
-	m.Source.Bytes = int64(len(body))
+	m.Source.Bytes = int64(len(req.Source))
+	if req.Assets, m.Assets, err = a.assets.get(ctx, job); err != nil {
+		return nil, req, err
+	}
 	m.Timings.FetchMS = time.Since(began).Milliseconds()
-	return src, body, job, nil
+	return src, req, nil
 }
 
 // read reads an original, bounded. One that its headers say is too large is not read at
@@ -236,7 +239,8 @@ func (a *attempt) put(ctx context.Context, src *store.Source, job *recipe.Job, p
 			sum := sha256.Sum256(out.Bytes)
 			results[i] = recipe.Result{
 				Name: out.Name, Key: store.OutputKey(a.id, src.ETag, src.VersionID, job.Hash, out.Name, out.Ext), ContentType: out.ContentType, Format: out.Format,
-				Width: out.Width, Height: out.Height, Bytes: int64(len(out.Bytes)), SHA256: hex.EncodeToString(sum[:]), ThumbHash: out.ThumbHash,
+				Width: out.Width, Height: out.Height, Bytes: int64(len(out.Bytes)), SHA256: hex.EncodeToString(sum[:]),
+				Quality: out.Quality, OverTarget: out.OverTarget, ThumbHash: out.ThumbHash, DominantColor: out.DominantColor,
 			}
 			return a.opts.Store.PutOutput(ctx, results[i].Key, out.ContentType, out.Bytes)
 		})

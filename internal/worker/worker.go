@@ -31,6 +31,7 @@ import (
 // Store is what a worker needs of *store.Store.
 type Store interface {
 	OpenSource(ctx context.Context, key, etag string) (*store.Source, error)
+	OpenAsset(ctx context.Context, key, knownETag string) (*store.Source, error)
 	PutOutput(ctx context.Context, key, contentType string, body []byte) error
 	Manifest(ctx context.Context, id string) (*recipe.Manifest, string, error)
 	CommitManifest(ctx context.Context, m *recipe.Manifest, prevETag string) error
@@ -45,6 +46,8 @@ type Imaging interface {
 // Recipes is what a worker needs of *recipe.Book.
 type Recipes interface {
 	Resolve(name string, raw map[string]string) (*recipe.Job, error)
+	Choose(key, name string, raw map[string]string) (string, map[string]string)
+	Ignores(key string) bool
 }
 
 // Announcer tells the world that an image's way has come to its end.
@@ -68,7 +71,8 @@ type Options struct {
 	// IOTimeout bounds one fetch of an original and one storing of all its outputs: a
 	// connection that has gone silent must not hold a message for ever. Default: 5 min.
 	IOTimeout time.Duration
-	// ImageTimeout bounds the computing of one image. Default: 2 min.
+	// ImageTimeout bounds the computing of one image. Where Imaging has a limit of its own,
+	// which knows better what to say of the image, this must lie above it. Default: 60 s.
 	ImageTimeout time.Duration
 	// Program is the name and version of this program, for manifests: "tintype 0.1.0".
 	Program string
@@ -89,9 +93,10 @@ type Stats struct {
 
 // Worker handles messages. It is safe for concurrent use.
 type Worker struct {
-	opts  Options
-	log   *slog.Logger
-	cores chan struct{} // one token per image being computed
+	opts   Options
+	log    *slog.Logger
+	cores  chan struct{} // one token per image being computed
+	assets *assets
 
 	done, failed, unneeded, superseded, again, junk atomic.Int64
 }
@@ -116,7 +121,7 @@ func New(opts Options) (*Worker, error) {
 		opts.IOTimeout = 5 * time.Minute
 	}
 	if opts.ImageTimeout == 0 {
-		opts.ImageTimeout = 2 * time.Minute
+		opts.ImageTimeout = time.Minute
 	}
 	if opts.Program == "" {
 		opts.Program = "tintype"
@@ -124,7 +129,7 @@ func New(opts Options) (*Worker, error) {
 	if opts.Logger == nil {
 		opts.Logger = slog.New(slog.DiscardHandler)
 	}
-	return &Worker{opts: opts, log: opts.Logger, cores: make(chan struct{}, opts.Workers)}, nil
+	return &Worker{opts: opts, log: opts.Logger, cores: make(chan struct{}, opts.Workers), assets: newAssets(opts.Store)}, nil
 }
 
 // junkDelay is how long junk stays away each time. Repeating cannot help it, so it is in
@@ -153,6 +158,10 @@ func (w *Worker) Handle(ctx context.Context, m queue.Message) queue.Outcome {
 	for _, u := range p.Uploads {
 		if u.Bucket != w.opts.UploadsBucket {
 			log.Warn("an event of a bucket that is not ours", "bucket", u.Bucket, "key", u.Key)
+			continue
+		}
+		if name, own := store.RuleKey(u.Key); !own && w.opts.Recipes.Ignores(name) {
+			log.Info("an object that a rule says is no image", "key", u.Key)
 			continue
 		}
 		if err := w.upload(ctx, log, m, u); err != nil {
@@ -192,7 +201,7 @@ func (w *Worker) Stats() Stats {
 
 // compute runs the imaging with one of the few tokens for it, so that more messages may be
 // in work than there are cores.
-func (w *Worker) compute(ctx context.Context, src []byte, job *recipe.Job) (*imaging.Picture, time.Duration, error) {
+func (w *Worker) compute(ctx context.Context, req imaging.Request) (*imaging.Picture, time.Duration, error) {
 	select {
 	case w.cores <- struct{}{}:
 		defer func() { <-w.cores }()
@@ -203,6 +212,6 @@ func (w *Worker) compute(ctx context.Context, src []byte, job *recipe.Job) (*ima
 		Message: fmt.Sprintf("the image was not finished within %v", w.opts.ImageTimeout)})
 	defer cancel()
 	began := time.Now()
-	pic, err := w.opts.Imaging.Process(limited, imaging.Request{Source: src, Job: job})
+	pic, err := w.opts.Imaging.Process(limited, req)
 	return pic, time.Since(began), err
 }

@@ -28,7 +28,7 @@ func TestWorker(t *testing.T) {
 			"Done": testDone, "Permanent": testPermanent, "OtherMessages": testOtherMessages, "SeveralRecords": testSeveralRecords,
 			"Redelivery": testRedelivery, "Overwrite": testOverwrite, "SourceGone": testSourceGone, "AskedAgain": testAskedAgain,
 			"LostLease": testLostLease, "Conflict": testConflict, "AnnouncementFails": testAnnouncementFails, "ReplacesJunkManifest": testReplacesJunkManifest,
-			"BrokenSetUp": testBrokenSetUp, "EveryFault": testEveryFault, "Flow": testFlow,
+			"BrokenSetUp": testBrokenSetUp, "EveryFault": testEveryFault, "Flow": testFlow, "Rules": testRules, "Assets": testAssets,
 		} {
 			t.Run(name, func(t *testing.T) { test(t, endpoint) })
 		}

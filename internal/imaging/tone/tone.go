@@ -27,6 +27,15 @@
 // B' = 0.272 R + 0.534 G + 0.131 B, each at most 255; the result is
 // (1 − s) · original + s · (R', G', B').
 //
+// Adjust, in YCbCr, with brightness b, contrast c, saturation a, and hue h:
+//
+//	Y'         = c (b Y − 127.5) + 127.5
+//	(Cb', Cr') = b c a · (Cb, Cr), turned by h from the axis of Cb to that of Cr
+//
+// Red turns towards green, green towards blue. Y is not rounded here: the whole is one
+// affine map of RGB, clamped and rounded once, at its end. In RGB, brightness alone is b R,
+// contrast alone c (R − 127.5) + 127.5.
+//
 // The package is pure Go; of ours it imports only internal/recipe.
 package tone
 
@@ -102,6 +111,16 @@ func (p *Program) Apply(pix []byte, bands int) error {
 	return nil
 }
 
+// Does says whether a kind of step is one of colours.
+func Does(k recipe.StepKind) bool {
+	switch k {
+	case recipe.StepTint, recipe.StepGrayscale, recipe.StepSepia, recipe.StepDuotone, recipe.StepAdjust:
+		return true
+	default:
+		return false
+	}
+}
+
 // compile returns nil for a step without effect.
 func compile(s recipe.Step) (step, error) {
 	switch s.Kind {
@@ -134,6 +153,8 @@ func compile(s recipe.Step) (step, error) {
 			{fixed(0.349), fixed(0.686), fixed(0.168)},
 			{fixed(0.272), fixed(0.534), fixed(0.131)},
 		}})
+	case recipe.StepAdjust:
+		return newAffine(s)
 	default:
 		return nil, fmt.Errorf("kind %q is unknown", s.Kind)
 	}

@@ -118,13 +118,35 @@ int *tt_delays(VipsImage *in, int *n) {
 	return delays;
 }
 
-const void *tt_profile(VipsImage *in, size_t *len) {
+const void *tt_blob(VipsImage *in, const char *name, size_t *len) {
 	const void *data = NULL;
 	*len = 0;
-	if (!vips_image_get_typeof(in, VIPS_META_ICC_NAME) ||
-		vips_image_get_blob(in, VIPS_META_ICC_NAME, &data, len))
+	if (!vips_image_get_typeof(in, name) || vips_image_get_blob(in, name, &data, len))
 		return NULL;
 	return data;
+}
+
+int tt_attach(VipsImage *to, VipsImage *from, int profile) {
+	char **fields = vips_image_get_fields(from);
+	for (char **f = fields; f && *f; f++) {
+		GValue value = { 0 };
+		if ((strncmp(*f, "exif-", 5) == 0 || strcmp(*f, VIPS_META_XMP_NAME) == 0) &&
+			!vips_image_get(from, *f, &value)) {
+			vips_image_set(to, *f, &value);
+			g_value_unset(&value);
+		}
+	}
+	g_strfreev(fields);
+	if (profile) {
+		VipsBlob *srgb = NULL;
+		if (vips_profile_load("srgb", &srgb, NULL) || !srgb)
+			return -1;
+		size_t len;
+		const void *data = vips_blob_get(srgb, &len);
+		vips_image_set_blob_copy(to, VIPS_META_ICC_NAME, data, len);
+		vips_area_unref(VIPS_AREA(srgb));
+	}
+	return 0;
 }
 
 // --- pixels ---
@@ -157,6 +179,27 @@ VipsImage *tt_to_memory(VipsImage *in, int *stop) {
 	return out;
 }
 
+// by_profile transforms by the embedded profile into 8-bit sRGB. Alpha of 16 bits goes a
+// way of its own: libvips 8.14 cuts it off at 255.
+static int by_profile(VipsImage *in, VipsImage **out, const char *otherwise) {
+	VipsImage *colours = NULL, *alpha = NULL, *eighth = NULL, *bytes = NULL, *srgb = NULL;
+	int err = 0, deep = vips_image_hasalpha(in) && in->BandFmt == VIPS_FORMAT_USHORT;
+	if (deep)
+		err = vips_extract_band(in, &colours, 0, "n", in->Bands - 1, NULL) ||
+			vips_extract_band(in, &alpha, in->Bands - 1, NULL) ||
+			vips_rshift_const1(alpha, &eighth, 8, NULL) ||
+			vips_cast_uchar(eighth, &bytes, NULL);
+	err = err || vips_icc_transform(deep ? colours : in, deep ? &srgb : out, "srgb", "embedded", TRUE,
+			"input_profile", otherwise, "intent", VIPS_INTENT_PERCEPTUAL, "depth", 8, NULL);
+	if (deep && !err)
+		err = vips_bandjoin2(srgb, bytes, out, NULL);
+	VipsImage *made[] = { colours, alpha, eighth, bytes, srgb };
+	for (int i = 0; i < 5; i++)
+		if (made[i])
+			g_object_unref(made[i]);
+	return err;
+}
+
 // to_srgb makes in 8-bit sRGB, with or without alpha. It steals in.
 static VipsImage *to_srgb(VipsImage *in, int use_profile) {
 	VipsImage *next = NULL;
@@ -165,9 +208,7 @@ static VipsImage *to_srgb(VipsImage *in, int use_profile) {
 	if (use_profile && vips_image_get_typeof(in, VIPS_META_ICC_NAME)) {
 		// A profile that is broken, or made for other channels, is passed over, as
 		// browsers do.
-		if (!vips_icc_transform(in, &next, "srgb", "embedded", TRUE,
-				"input_profile", space == VIPS_INTERPRETATION_CMYK ? "cmyk" : "srgb",
-				"intent", VIPS_INTENT_PERCEPTUAL, "depth", 8, NULL)) {
+		if (!by_profile(in, &next, space == VIPS_INTERPRETATION_CMYK ? "cmyk" : "srgb")) {
 			g_object_unref(in);
 			in = next;
 			next = NULL;

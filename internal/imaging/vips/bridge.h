@@ -51,8 +51,12 @@ void tt_read_header(VipsImage *in, tt_header *header);
 // tt_delays gives the durations of an animation's frames in milliseconds, or NULL.
 int *tt_delays(VipsImage *in, int *n);
 
-// tt_profile gives the embedded ICC profile, or NULL.
-const void *tt_profile(VipsImage *in, size_t *len);
+// tt_blob gives a block of metadata by libvips's name of it, or NULL.
+const void *tt_blob(VipsImage *in, const char *name, size_t *len);
+
+// tt_attach copies Exif and XMP from one image to another, and gives that the profile of
+// sRGB if profile is not 0.
+int tt_attach(VipsImage *to, VipsImage *from, int profile);
 
 // tt_decode decodes into memory: 8-bit sRGB of three bands, or four with alpha,
 // upright, without metadata. Where use_profile is 0, an embedded RGB profile is

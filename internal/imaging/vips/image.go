@@ -45,6 +45,17 @@ func (m *Image) Pixels(f func(pix []byte) error) error {
 // Resize returns the picture at a size, computed; each frame of an animation by
 // itself, so that none bleeds into the next. Colours are weighted by alpha.
 func (m *Image) Resize(ctx context.Context, width, height int) (*Image, error) {
+	if w, h := min(width, m.Width()), min(height, m.Height()); w < width || h < height {
+		if w == m.Width() && h == m.Height() {
+			return m.enlarge(ctx, width, height)
+		}
+		smaller, err := m.Resize(ctx, w, h)
+		if err != nil {
+			return nil, err
+		}
+		defer smaller.Close()
+		return smaller.enlarge(ctx, width, height)
+	}
 	if m.frames == 1 {
 		return m.resizeStill(ctx, width, height)
 	}
@@ -142,20 +153,25 @@ func (m *Image) DropOpaqueAlpha(ctx context.Context) (*Image, error) {
 	if err != nil || !opaque {
 		return m, err
 	}
-	ref, err := m.ref.Copy()
-	if err != nil {
-		return m, brief("drop alpha", err)
-	}
-	defer ref.Close()
-	if err := ref.ExtractBand(0, 3); err != nil {
-		return m, brief("drop alpha", err)
-	}
-	rgb, err := m.compute(ctx, ref)
+	rgb, err := m.Opaque(ctx)
 	if err != nil {
 		return m, err
 	}
 	m.Close()
 	return rgb, nil
+}
+
+// Opaque returns the picture's colours without their alpha.
+func (m *Image) Opaque(ctx context.Context) (*Image, error) {
+	ref, err := m.ref.Copy()
+	if err != nil {
+		return nil, brief("drop alpha", err)
+	}
+	defer ref.Close()
+	if err := ref.ExtractBand(0, 3); err != nil {
+		return nil, brief("drop alpha", err)
+	}
+	return m.compute(ctx, ref)
 }
 
 // compute evaluates what libvips has only planned so far.
@@ -176,22 +192,24 @@ type EncodeOptions struct {
 	Effort  int    // WebP 0 to 6, AVIF 1 to 9, PNG 1 to 9, GIF 1 to 10
 	Delays  []int  // milliseconds, of an animation's frames
 	Loop    int    // repetitions of an animation; 0: endless
+	Keep    *Keep  // metadata to write; nil: none
 }
 
 // optimizedPixels is the size up to which JPEGs get Huffman tables of their own: they
 // are 3 to 8 % smaller for twice the cost, which pays for what is sent often.
 const optimizedPixels = 4_000_000
 
-// Encode writes the picture; alpha goes onto white in formats without it.
+// Encode writes the picture. Formats without alpha, JPEG, take none that has.
 func (m *Image) Encode(o EncodeOptions) ([]byte, error) {
 	ref, err := m.ref.Copy()
 	if err != nil {
 		return nil, brief("encode "+o.Format, err)
 	}
 	defer ref.Close()
-	if m.Bands() == 4 && o.Format == "jpeg" {
-		if err := ref.Flatten(&vips.Color{R: 255, G: 255, B: 255}); err != nil {
-			return nil, brief("flatten onto white", err)
+	bare := o.Keep == nil
+	if !bare {
+		if err := o.Keep.attach(ref); err != nil {
+			return nil, err
 		}
 	}
 	if m.frames > 1 {
@@ -203,28 +221,33 @@ func (m *Image) Encode(o EncodeOptions) ([]byte, error) {
 	switch o.Format {
 	case "jpeg":
 		out, _, err = ref.ExportJpeg(&vips.JpegExportParams{
-			StripMetadata: true, Quality: o.Quality,
+			StripMetadata: bare, Quality: o.Quality,
 			OptimizeCoding: m.Width()*m.Height() <= optimizedPixels,
 			SubsampleMode:  vips.VipsForeignSubsampleAuto, // 4:2:0 below quality 90
 		})
 	case "png":
 		out, _, err = ref.ExportPng(&vips.PngExportParams{
-			StripMetadata: true, Compression: o.Effort, Filter: vips.PngFilterAll,
+			StripMetadata: bare, Compression: o.Effort, Filter: vips.PngFilterAll,
 		})
 	case "webp":
 		out, _, err = ref.ExportWebp(&vips.WebpExportParams{
-			StripMetadata: true, Quality: o.Quality, ReductionEffort: o.Effort,
+			StripMetadata: bare, Quality: o.Quality, ReductionEffort: o.Effort,
 		})
-		out = bareWebP(out)
+		switch {
+		case bare:
+			out = bareWebP(out)
+		case o.Keep.profile: // which govips does not let through
+			out = profiledWebP(out, profileOf(ref))
+		}
 	case "avif":
 		out, _, err = ref.ExportAvif(&vips.AvifExportParams{
-			StripMetadata: true, Quality: o.Quality, Effort: o.Effort, Bitdepth: 8,
+			StripMetadata: bare, Quality: o.Quality, Effort: o.Effort, Bitdepth: 8,
 		})
 	case "gif":
 		out, _, err = ref.ExportGIF(&vips.GifExportParams{Effort: o.Effort, Bitdepth: 8, Dither: 1})
 	case "tiff":
 		out, _, err = ref.ExportTiff(&vips.TiffExportParams{
-			StripMetadata: true, Compression: vips.TiffCompressionDeflate, Predictor: vips.TiffPredictorHorizontal,
+			StripMetadata: bare, Compression: vips.TiffCompressionDeflate, Predictor: vips.TiffPredictorHorizontal,
 		})
 	default:
 		return nil, fmt.Errorf("encode %q: there is no encoder for it", o.Format)

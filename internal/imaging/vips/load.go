@@ -117,9 +117,15 @@ func (f *File) Header() Header {
 }
 
 // Profile returns a copy of the embedded ICC profile, or nil.
-func (f *File) Profile() []byte {
+func (f *File) Profile() []byte { return f.blob(C.VIPS_META_ICC_NAME) }
+
+func (f *File) blob(name string) []byte { return blobOf(f.image, name) }
+
+func blobOf(image *C.VipsImage, name string) []byte {
+	c := C.CString(name)
+	defer C.free(unsafe.Pointer(c))
 	var n C.size_t
-	p := C.tt_profile(f.image, &n)
+	p := C.tt_blob(image, c, &n)
 	if p == nil || n == 0 || n > 64<<20 {
 		return nil
 	}

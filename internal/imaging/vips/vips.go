@@ -11,6 +11,7 @@
 package vips
 
 // #cgo pkg-config: vips
+// #cgo LDFLAGS: -lm
 // #include <stdlib.h>
 // #include "bridge.h"
 import "C"

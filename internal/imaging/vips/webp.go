@@ -1,6 +1,10 @@
 package vips
 
-import "encoding/binary"
+import (
+	"bytes"
+	"encoding/binary"
+	"slices"
+)
 
 // bareWebP takes Exif, XMP and colour profile out of a WebP file. libvips 8.14 writes
 // an Exif block of its own making even when it is told to write no metadata. Format:
@@ -34,6 +38,21 @@ func bareWebP(b []byte) []byte {
 		}
 		out = append(out, chunk...)
 	}
+	binary.LittleEndian.PutUint32(out[4:], uint32(len(out)-8))
+	return out
+}
+
+// profiledWebP puts a colour profile into a WebP file that has the extended header, as
+// every one has that was written with metadata.
+func profiledWebP(b, profile []byte) []byte {
+	const at = 12 + 8 + 10 // behind the header's chunk
+	if len(b) < at || string(b[12:16]) != "VP8X" || len(profile) == 0 || len(profile) > 1<<20 || bytes.Contains(b[at:min(len(b), at+8)], []byte("ICCP")) {
+		return b
+	}
+	chunk := binary.LittleEndian.AppendUint32([]byte("ICCP"), uint32(len(profile)))
+	chunk = append(append(chunk, profile...), make([]byte, len(profile)&1)...)
+	out := slices.Concat(b[:at], chunk, b[at:])
+	out[20] |= 0x20 // it has a profile
 	binary.LittleEndian.PutUint32(out[4:], uint32(len(out)-8))
 	return out
 }

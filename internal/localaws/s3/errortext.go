@@ -2,6 +2,7 @@ package s3
 
 import (
 	"bytes"
+	"encoding/json"
 	"encoding/xml"
 	"net/http"
 	"strings"
@@ -69,11 +70,43 @@ func inWords(err s3err.S3Error) s3err.S3Error {
 	if is, ok := wording[err.BaseError().Description]; ok {
 		return worded{err, err.BaseError().Description, is}
 	}
-	if was := err.BaseError().Description; strings.Contains(was, `the region "`) {
+	was := err.BaseError().Description
+	if strings.Contains(was, `the region "`) {
 		return worded{err, was, strings.ReplaceAll(was, `"`, "'")}
+	}
+	if raw, ok := strings.CutPrefix(was, failedCondition); ok {
+		return worded{err, was, failedCondition + spaced(raw)}
 	}
 	return err
 }
+
+// failedCondition begins the message about a condition of a form's policy.
+const failedCondition = "Invalid according to Policy: Policy Condition failed: "
+
+// spaced writes a condition as S3 tells it, however the client spaced it:
+// ["eq", "$key", "a"]. What is no condition stays.
+func spaced(condition string) string {
+	var parts []json.RawMessage
+	if json.Unmarshal([]byte(condition), &parts) != nil {
+		return condition
+	}
+	told := make([]string, len(parts))
+	for i, p := range parts {
+		told[i] = `"` + strings.Trim(string(p), `"`) + `"`
+	}
+	return "[" + strings.Join(told, ", ") + "]"
+}
+
+// plainText writes quotes and ends of lines in an error's document as S3 does, which
+// escapes only what it must: some programs look for them in the text.
+func plainText(doc []byte) []byte {
+	if !bytes.Contains(doc, []byte("&#")) {
+		return doc
+	}
+	return []byte(unescape.Replace(string(doc)))
+}
+
+var unescape = strings.NewReplacer("&#34;", `"`, "&#39;", "'", "&#xA;", "\n")
 
 func noSuchKey(key string) error {
 	return noSuchKeyError{APIError: s3err.GetAPIError(s3err.ErrNoSuchKey), key: key}

@@ -337,3 +337,25 @@ func plainListing(keys map[string]bool, prefix, delimiter, after string) []strin
 	}
 	return out
 }
+
+// A listing that is not asked to encode keys tells them as they are, also where XML has
+// no form for them: never another key in their place.
+func TestControlCharactersInListings(t *testing.T) {
+	e := start(t)
+	b := e.bucket("control")
+	const key = "a\x01b\x1f/c\n"
+	e.put(b, key, []byte("x"))
+	e.begin(b, key)
+	for query, want := range map[string]string{
+		"":                              "<Key>a&#x1;b&#x1f;/c&#xA;</Key>",
+		"list-type=2&delimiter=/":       "<Prefix>a&#x1;b&#x1f;/</Prefix>",
+		"versions":                      "<Key>a&#x1;b&#x1f;/c&#xA;</Key>",
+		"versions&delimiter=/":          "<Prefix>a&#x1;b&#x1f;/</Prefix>",
+		"uploads":                       "<Key>a&#x1;b&#x1f;/c&#xA;</Key>",
+		"list-type=2&encoding-type=url": "<Key>a%01b%1F/c%0A</Key>",
+	} {
+		if _, text := e.ask("GET", "/"+b+"?"+query); !strings.Contains(string(text), want) {
+			t.Errorf("%q: %s", query, text)
+		}
+	}
+}

@@ -1,8 +1,11 @@
 package s3
 
 import (
+	"bytes"
 	"context"
 	"database/sql"
+	"encoding/xml"
+	"strconv"
 	"strings"
 	"time"
 
@@ -156,3 +159,33 @@ func (r *request) encodingType() types.EncodingType {
 	}
 	return ""
 }
+
+// keyName is a key, or a part of one, in a document that encoding/xml writes.
+type keyName string
+
+// MarshalXML writes the key as S3 does.
+func (k keyName) MarshalXML(e *xml.Encoder, start xml.StartElement) error {
+	var b bytes.Buffer
+	escape(&b, string(k))
+	return e.EncodeElement(struct {
+		Text string `xml:",innerxml"`
+	}{b.String()}, start)
+}
+
+// escape writes text for XML. Of characters that XML 1.0 has no form for S3 writes
+// references all the same: some parsers take them, the others fail, and none is told of
+// a key that is not there. encoding/xml alone would write U+FFFD.
+func escape(b *bytes.Buffer, text string) {
+	for {
+		at := strings.IndexFunc(text, isControl)
+		if at < 0 {
+			_ = xml.EscapeText(b, []byte(text)) // a buffer always takes it
+			return
+		}
+		_ = xml.EscapeText(b, []byte(text[:at]))
+		b.WriteString("&#x" + strconv.FormatUint(uint64(text[at]), 16) + ";")
+		text = text[at+1:]
+	}
+}
+
+func isControl(r rune) bool { return r < ' ' && r != '\t' && r != '\n' && r != '\r' }

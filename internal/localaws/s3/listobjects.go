@@ -57,7 +57,7 @@ func (d *document) put(name, text string) {
 	d.WriteByte('<')
 	d.WriteString(name)
 	d.WriteByte('>')
-	_ = xml.EscapeText(&d.Buffer, []byte(text)) // a buffer always takes it
+	escape(&d.Buffer, text)
 	d.end(name)
 }
 

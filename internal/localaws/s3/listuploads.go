@@ -26,7 +26,7 @@ type uploadListing struct {
 	Bucket             string
 	KeyMarker          string
 	UploadIDMarker     string             `xml:"UploadIdMarker"`
-	NextKeyMarker      string             // S3 has these two also where they are empty
+	NextKeyMarker      keyName            // S3 has these two also where they are empty
 	NextUploadIDMarker string             `xml:"NextUploadIdMarker"`
 	Delimiter          string             `xml:",omitempty"`
 	Prefix             string             `xml:",omitempty"`
@@ -38,7 +38,7 @@ type uploadListing struct {
 }
 
 type uploadEntry struct {
-	Key               string
+	Key               keyName
 	UploadID          string                  `xml:"UploadId"`
 	ChecksumAlgorithm types.ChecksumAlgorithm `xml:",omitempty"`
 	ChecksumType      types.ChecksumType      `xml:",omitempty"`
@@ -103,11 +103,11 @@ func (s *Service) uploads(ctx context.Context, in *awss3.ListMultipartUploadsInp
 		}
 		if grouped {
 			common = cp
-			l.CommonPrefixes = append(l.CommonPrefixes, versionPrefix{*req.encode(cp)})
-			l.NextKeyMarker, l.NextUploadIDMarker = *req.encode(cp), ""
+			l.CommonPrefixes = append(l.CommonPrefixes, versionPrefix{keyName(*req.encode(cp))})
+			l.NextKeyMarker, l.NextUploadIDMarker = keyName(*req.encode(cp)), ""
 			continue
 		}
-		u.Key, u.Initiated = *req.encode(string(key)), listTime(fromMillis(initiated))
+		u.Key, u.Initiated = keyName(*req.encode(string(key))), listTime(fromMillis(initiated))
 		l.Upload = append(l.Upload, u)
 		l.NextKeyMarker, l.NextUploadIDMarker = u.Key, u.UploadID
 	}

@@ -20,9 +20,9 @@ type versionListing struct {
 	Name                string
 	Prefix              string
 	KeyMarker           string
-	VersionIDMarker     string `xml:"VersionIdMarker"`
-	NextKeyMarker       string `xml:",omitempty"`
-	NextVersionIDMarker string `xml:"NextVersionIdMarker,omitempty"`
+	VersionIDMarker     string  `xml:"VersionIdMarker"`
+	NextKeyMarker       keyName `xml:",omitempty"`
+	NextVersionIDMarker string  `xml:"NextVersionIdMarker,omitempty"`
 	MaxKeys             int32
 	Delimiter           string             `xml:",omitempty"`
 	EncodingType        types.EncodingType `xml:",omitempty"`
@@ -31,12 +31,12 @@ type versionListing struct {
 	CommonPrefixes      []versionPrefix
 }
 
-type versionPrefix struct{ Prefix string }
+type versionPrefix struct{ Prefix keyName }
 
 // versionEntry is the element Version or DeleteMarker.
 type versionEntry struct {
 	XMLName           xml.Name
-	Key               string
+	Key               keyName
 	VersionID         string `xml:"VersionId"`
 	IsLatest          bool
 	LastModified      listTime
@@ -195,12 +195,12 @@ func (f *versionFill) rows(ctx context.Context, st *sql.Stmt, bucketID int64, fr
 		}
 		if grouped {
 			f.common, f.under = common, 0
-			f.l.CommonPrefixes = append(f.l.CommonPrefixes, versionPrefix{*f.req.encode(common)})
-			f.l.NextKeyMarker, f.l.NextVersionIDMarker = *f.req.encode(common), ""
+			f.l.CommonPrefixes = append(f.l.CommonPrefixes, versionPrefix{keyName(*f.req.encode(common))})
+			f.l.NextKeyMarker, f.l.NextVersionIDMarker = keyName(*f.req.encode(common)), ""
 			continue
 		}
 		f.l.Versions = append(f.l.Versions, f.entry(&r, latest))
-		f.l.NextKeyMarker, f.l.NextVersionIDMarker = *f.req.encode(r.key), r.versionID()
+		f.l.NextKeyMarker, f.l.NextVersionIDMarker = keyName(*f.req.encode(r.key)), r.versionID()
 	}
 	if !f.l.IsTruncated {
 		f.l.NextKeyMarker, f.l.NextVersionIDMarker = "", ""
@@ -210,7 +210,7 @@ func (f *versionFill) rows(ctx context.Context, st *sql.Stmt, bucketID int64, fr
 
 func (f *versionFill) entry(r *record, latest bool) versionEntry {
 	e := versionEntry{
-		XMLName: xml.Name{Local: "Version"}, Key: *f.req.encode(r.key), VersionID: r.versionID(), IsLatest: latest,
+		XMLName: xml.Name{Local: "Version"}, Key: keyName(*f.req.encode(r.key)), VersionID: r.versionID(), IsLatest: latest,
 		LastModified: listTime(r.modified), Owner: versionOwner{f.s.owner},
 	}
 	if r.marker {

@@ -288,11 +288,7 @@ func sizeRange(policy string) (low, high int64, err error) {
 		a, errA := bounds[0].Int64()
 		b, errB := bounds[1].Int64()
 		if errA != nil || errB != nil {
-			told := make([]string, len(parts))
-			for i, p := range parts {
-				told[i] = `"` + strings.Trim(string(p), `"`) + `"`
-			}
-			return low, high, failure(http.StatusForbidden, "AccessDenied", "Invalid according to Policy: Policy Condition failed: ["+strings.Join(told, ", ")+"]")
+			return low, high, failure(http.StatusForbidden, "AccessDenied", failedCondition+spaced(string(c)))
 		}
 		low, high = max(low, a), min(high, b)
 	}

@@ -198,3 +198,18 @@ func TestOddPathsAndMethods(t *testing.T) {
 		}
 	}
 }
+
+// An upload of unknown size is refused as S3 refuses it: clients tell people to look for
+// this very answer.
+func TestUploadOfUnknownSize(t *testing.T) {
+	e := start(t)
+	b := e.bucket("unsized")
+	put, err := awss3.NewPresignClient(e.Client).PresignPutObject(e.ctx(), &awss3.PutObjectInput{Bucket: &b, Key: aws.String("a")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp, text := e.send("PUT", put.URL, nil, io.MultiReader(strings.NewReader("of unknown "), strings.NewReader("size")))
+	if resp.StatusCode != http.StatusNotImplemented || !strings.Contains(text, "<Code>NotImplemented</Code>") || !strings.Contains(text, "<Header>Transfer-Encoding</Header>") {
+		t.Errorf("%d %s", resp.StatusCode, text)
+	}
+}

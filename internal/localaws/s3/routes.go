@@ -160,7 +160,9 @@ type way struct {
 // S3 applies them.
 func (t *table) op(w way, do controllers.Controller) fiber.Handler {
 	checks := []fiber.Handler{t.crossOrigin, takeCustomerKeys}
-	if !w.upload {
+	if w.upload {
+		checks = append(checks, refuseUnsized)
+	} else {
 		checks = append(checks, boundBody)
 	}
 	presigned := middlewares.VerifyPresignedV4Signature(t.root, t.iam, t.region, w.upload)
@@ -233,6 +235,15 @@ func boundBody(c fiber.Ctx) error {
 	}
 	if body := c.Request().BodyStream(); body != nil && n < 0 {
 		c.Request().SetBodyStream(io.LimitReader(body, maxDocument), -1)
+	}
+	return nil
+}
+
+// refuseUnsized refuses an upload of unknown size, "Transfer-Encoding: chunked". One in
+// S3's own chunks tells its size in a header of its own.
+func refuseUnsized(c fiber.Ctx) error {
+	if c.Request().Header.ContentLength() < 0 && !utils.IsStreamingPayload(c.Get("X-Amz-Content-Sha256")) {
+		return failure(http.StatusNotImplemented, "NotImplemented", "A header you provided implies functionality that is not implemented", "Header", "Transfer-Encoding")
 	}
 	return nil
 }

@@ -181,6 +181,9 @@ func (s *Service) reply(w http.ResponseWriter, r *http.Request, c *fasthttp.Requ
 	if stream == nil {
 		body = resp.Body()
 	}
+	if status >= http.StatusBadRequest {
+		body = plainText(body)
+	}
 	bodiless := status == http.StatusNoContent || status == http.StatusNotModified || r.Method == http.MethodHead
 	length := resp.Header.ContentLength()
 	if stream == nil && (r.Method != http.MethodHead || status >= 300) {

@@ -156,7 +156,7 @@ func (s *Service) Versions(ctx context.Context, bucket, key string, limit int) (
 		return nil, false, unseen(err)
 	}
 	for _, v := range out.Versions {
-		if v.Key == key {
+		if string(v.Key) == key {
 			list = append(list, VersionLine{
 				ID: v.VersionID, Size: deref(v.Size), ETag: v.ETag, Modified: time.Time(v.LastModified), Latest: v.IsLatest, Marker: v.XMLName.Local == "DeleteMarker",
 			})

@@ -41,7 +41,7 @@ func (s *Service) publishBatch(ctx context.Context, r *wire.Request, in *sns.Pub
 	failed := make([]error, len(entries))
 	valid := 0
 	for i := range entries {
-		ready[i], failed[i] = s.entry(topicARN, &entries[i])
+		ready[i], failed[i] = s.entry(r, topicARN, &entries[i])
 		if failed[i] == nil && isFIFO(topicARN) {
 			_, failed[i] = t.dedup(ready[i].ready)
 		}

@@ -67,7 +67,7 @@ func (s *Service) deliver(tx *db.Tx, t *topic, sub *subscription, n *notificatio
 // toQueue puts a message into the subscribed queue, or, where that cannot be, into the
 // subscription's dead-letter queue.
 func (s *Service) toQueue(tx *db.Tx, sub *subscription, n *notification, body string) error {
-	m := QueueMessage{Body: body}
+	m := QueueMessage{Body: body, Trace: n.trace}
 	if sub.raw() {
 		m.Attributes = queueAttributes(n.attrs)
 	}

@@ -11,12 +11,14 @@ import (
 	"encoding/pem"
 	"errors"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	awssns "github.com/aws/aws-sdk-go-v2/service/sns"
 	"github.com/aws/aws-sdk-go-v2/service/sns/types"
+	smithyhttp "github.com/aws/smithy-go/transport/http"
 
 	"github.com/tintype/tintype/internal/localaws/db"
 	"github.com/tintype/tintype/internal/localaws/wire"
@@ -351,5 +353,34 @@ func TestAnExplicitDenyHoldsForTheOwnerToo(t *testing.T) {
 	}
 	if _, err := e.api.Subscribe(t.Context(), &awssns.SubscribeInput{TopicArn: &topic, Protocol: ptr("email"), Endpoint: ptr("a@b.cc")}); code(err) != "AuthorizationError" {
 		t.Errorf("Subscribe: %v", err)
+	}
+}
+
+// The trace of whoever publishes goes on with the messages of queues, one by one or in
+// batches, raw or not.
+func TestATraceGoesOnToQueues(t *testing.T) {
+	e := start(t, t.TempDir())
+	topic := e.topic("t")
+	url, arn := e.queue("q", topic)
+	e.subscribe(topic, "sqs", arn, nil)
+	traced := func(trace string) func(*awssns.Options) {
+		return func(o *awssns.Options) {
+			o.APIOptions = append(o.APIOptions, smithyhttp.AddHeaderValue("X-Amzn-Trace-Id", trace))
+		}
+	}
+	if _, err := e.api.Publish(t.Context(), &awssns.PublishInput{TopicArn: &topic, Message: ptr("m")}, traced("Root=1")); err != nil {
+		t.Fatal(err)
+	}
+	entries := []types.PublishBatchRequestEntry{{Id: ptr("a"), Message: ptr("m")}}
+	if _, err := e.api.PublishBatch(t.Context(), &awssns.PublishBatchInput{TopicArn: &topic, PublishBatchRequestEntries: entries}, traced("Root=2")); err != nil {
+		t.Fatal(err)
+	}
+	e.publish(topic, "untraced")
+	var traces []string
+	for _, m := range e.receive(url) {
+		traces = append(traces, m.Attributes["AWSTraceHeader"])
+	}
+	if want := []string{"Root=1", "Root=2", ""}; !slices.Equal(traces, want) {
+		t.Errorf("traces %q, want %q", traces, want)
 	}
 }

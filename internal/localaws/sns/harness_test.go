@@ -59,7 +59,7 @@ func (q queues) AllowsTx(_ *db.Tx, queueARN, service, sourceARN, sourceAccount s
 }
 
 func (q queues) EnqueueTx(tx *db.Tx, arn string, m QueueMessage) error {
-	return q.Service.EnqueueTx(tx, arn, sqs.Outbound{Body: m.Body, Attributes: m.Attributes, GroupID: m.GroupID, DedupID: m.DedupID})
+	return q.Service.EnqueueTx(tx, arn, sqs.Outbound{Body: m.Body, Attributes: m.Attributes, GroupID: m.GroupID, DedupID: m.DedupID, Trace: m.Trace})
 }
 
 // start opens an endpoint on the store in dir, not delivering yet; adjust may change

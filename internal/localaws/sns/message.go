@@ -30,6 +30,7 @@ type Publish struct {
 	Attributes map[string]types.MessageAttributeValue
 	GroupID    string // MessageGroupId, passed on to queues; FIFO topics need one
 	DedupID    string // MessageDeduplicationId, of FIFO topics only
+	Trace      string // the publisher's X-Ray trace, which goes on with messages of queues
 	// Source is the service on whose behalf this is published, checked against the
 	// topic's policy. The zero value means the account itself.
 	Source Source
@@ -53,6 +54,7 @@ type notification struct {
 	attrs      map[string]types.MessageAttributeValue
 	groupID    string
 	dedupID    string
+	trace      string
 	message    string                    // as it was published
 	sequence   string                    // set by accept, of FIFO topics
 	values     map[string]any            // attributes, for filters
@@ -73,7 +75,7 @@ func (n *notification) body(protocol string) string {
 // check makes a notification of a message, or says what is wrong with it.
 func (s *Service) check(p Publish) (*notification, error) {
 	n := &notification{
-		id: wire.UUID(), time: s.now(), subject: p.Subject, attrs: p.Attributes, groupID: p.GroupID, dedupID: p.DedupID, message: p.Message,
+		id: wire.UUID(), time: s.now(), subject: p.Subject, attrs: p.Attributes, groupID: p.GroupID, dedupID: p.DedupID, trace: p.Trace, message: p.Message,
 		bodies: map[string]string{"default": p.Message}, signatures: map[string]string{}, size: len(p.Message),
 	}
 	switch {

@@ -225,6 +225,11 @@ func (s *Service) attempt(ctx context.Context, l *lane, d *delivery) {
 	policy, err := s.deliveryPolicy(d)
 	var done func(*db.Tx) error
 	if err == nil {
+		now := s.now()
+		if at := s.throttles.admit(d, policy.Throttle, now); at.After(now) {
+			s.postpone(ctx, d, at)
+			return
+		}
 		d.contentType = *policy.Request.HeaderContentType
 		done, err = l.deliver(ctx, d)
 	}
@@ -262,6 +267,17 @@ func (s *Service) attempt(ctx context.Context, l *lane, d *delivery) {
 	})
 	if recordErr != nil {
 		s.log.Error("sns: cannot record a delivery", "message", d.messageID, "subscription", d.subscription, "err", recordErr)
+	}
+}
+
+// postpone lets a delivery wait without counting an attempt.
+func (s *Service) postpone(ctx context.Context, d *delivery, until time.Time) {
+	err := s.db.Update(ctx, func(tx *db.Tx) error {
+		_, err := tx.Exec(`UPDATE sns_outbox SET next = ? WHERE id = ?`, until.UnixMilli(), d.id)
+		return err
+	})
+	if err != nil && ctx.Err() == nil {
+		s.log.Error("sns: cannot postpone a delivery", "message", d.messageID, "subscription", d.subscription, "err", err)
 	}
 }
 
@@ -316,6 +332,7 @@ func (s *Service) prune(ctx context.Context) {
 		if err != nil && ctx.Err() == nil {
 			s.log.Error("sns: cannot remove lapsed subscriptions", "err", err)
 		}
+		s.throttles.forget(s.now())
 		select {
 		case <-ctx.Done():
 			return

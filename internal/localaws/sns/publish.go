@@ -133,7 +133,7 @@ func (s *Service) publish(ctx context.Context, r *wire.Request, in *sns.PublishI
 	if err != nil {
 		return nil, err
 	}
-	p, err := s.entry(topicARN, &types.PublishBatchRequestEntry{
+	p, err := s.entry(r, topicARN, &types.PublishBatchRequestEntry{
 		Message: in.Message, Subject: in.Subject, MessageStructure: in.MessageStructure, MessageAttributes: in.MessageAttributes,
 		MessageDeduplicationId: in.MessageDeduplicationId, MessageGroupId: in.MessageGroupId,
 	})
@@ -176,10 +176,11 @@ func (s *Service) target(in *sns.PublishInput) (string, error) {
 }
 
 // entry is a message of an API call, checked.
-func (s *Service) entry(topicARN string, e *types.PublishBatchRequestEntry) (Publish, error) {
+func (s *Service) entry(r *wire.Request, topicARN string, e *types.PublishBatchRequestEntry) (Publish, error) {
 	p := Publish{
 		Subject: aws.ToString(e.Subject), Message: aws.ToString(e.Message), Structure: aws.ToString(e.MessageStructure),
 		Attributes: e.MessageAttributes, GroupID: aws.ToString(e.MessageGroupId), DedupID: aws.ToString(e.MessageDeduplicationId),
+		Trace: r.Trace,
 	}
 	if e.Subject != nil && *e.Subject == "" {
 		return p, invalid("Subject") // none is one thing, an empty one another

@@ -40,6 +40,7 @@ type QueueMessage struct {
 	Attributes map[string]sqstypes.MessageAttributeValue
 	GroupID    string // MessageGroupId; may be empty
 	DedupID    string // MessageDeduplicationId, of messages of FIFO topics to FIFO queues
+	Trace      string // AWSTraceHeader; may be empty
 }
 
 // ErrNoQueue is what Queues answers, perhaps wrapped, for a queue that does not exist.
@@ -80,7 +81,8 @@ type Service struct {
 	wire   *wire.Service
 	lanes  []*lane
 
-	filters filters
+	filters   filters
+	throttles *throttles
 
 	mu     sync.Mutex      // guards what follows
 	warned map[string]bool // subscriptions that a warning was logged about
@@ -91,7 +93,7 @@ type Service struct {
 // New makes a service on a store. Deliveries
 // by mail and HTTP begin with Start.
 func New(d *db.DB, opts Options) (*Service, error) {
-	s := &Service{db: d, opts: opts, log: opts.Logger, now: opts.Now, warned: map[string]bool{}}
+	s := &Service{db: d, opts: opts, log: opts.Logger, now: opts.Now, warned: map[string]bool{}, throttles: newThrottles()}
 	s.opts.BaseURL = strings.TrimRight(opts.BaseURL, "/")
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
@@ -133,8 +135,9 @@ var notOffered = map[string][]string{
 func (s *Service) operations() *wire.Service {
 	w := &wire.Service{
 		Name: "sns", Version: "2010-03-31", Namespace: "http://sns.amazonaws.com/doc/2010-03-31/",
-		Naming: wire.Naming{Members: map[string]wire.MemberName{"MessageAttributes": {Key: "Name", Value: "Value"}}},
-		Logger: s.log,
+		Naming:       wire.Naming{Members: map[string]wire.MemberName{"MessageAttributes": {Key: "Name", Value: "Value"}}},
+		EmptyResults: map[string]bool{"TagResource": true, "UntagResource": true},
+		Logger:       s.log,
 		Operations: map[string]wire.Operation{
 			"CreateTopic":               wire.Op(s.createTopic),
 			"DeleteTopic":               wire.Op(s.deleteTopic),

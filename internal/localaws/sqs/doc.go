@@ -11,6 +11,8 @@
 //   - Receipt handles are signed (receipt.go) and name the receive they are from.
 //   - The writer of package db is the only place where state changes, so each
 //     operation is one transaction; what is kept in memory follows by commit hooks.
+//   - A message's group in a standard queue is its tenant (fair.go): only while one has much
+//     in flight are others looked for behind its backlog.
 //   - A FIFO queue's messages are in groups (groups.go), each with its head: what is
 //     behind a message in flight is never looked at, however much it is.
 //

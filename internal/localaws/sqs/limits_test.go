@@ -27,15 +27,23 @@ func TestPurgesAndNamesTakeAMinute(t *testing.T) {
 	inBubble(t, func(t *testing.T, s *Service, d *db.DB, c *sqs.Client) {
 		url := create(t, c, "q", nil)
 		purge := func() error { return call(c.PurgeQueue(t.Context(), &sqs.PurgeQueueInput{QueueUrl: &url})) }
-		if err := purge(); err != nil {
-			t.Fatal(err)
+		for range 2 {
+			send(t, c, url, "x")
+			if err := purge(); err != nil {
+				t.Fatal("a queue cannot be purged at once:", err)
+			}
+			if got := receive(t, c, url, 0); len(got) != 0 {
+				t.Errorf("a purged queue has %d messages", len(got))
+			}
 		}
+		s.opts.Settle = true
 		time.Sleep(59 * time.Second)
 		refused(t, "purge", purge(), "AWS.SimpleQueueService.PurgeQueueInProgress", "Only one PurgeQueue operation on q is allowed every 60 seconds.")
 		time.Sleep(time.Second)
 		if err := purge(); err != nil {
 			t.Error(err)
 		}
+		s.opts.Settle = false
 		remake := func() error {
 			if err := call(c.DeleteQueue(t.Context(), &sqs.DeleteQueueInput{QueueUrl: &url})); err != nil {
 				t.Fatal(err)
@@ -45,7 +53,7 @@ func TestPurgesAndNamesTakeAMinute(t *testing.T) {
 		if err := remake(); err != nil {
 			t.Error("a name is not free at once:", err)
 		}
-		s.opts.DeletedRecently = true
+		s.opts.Settle = true
 		refused(t, "create", remake(), "AWS.SimpleQueueService.QueueDeletedRecently", "You must wait 60 seconds after deleting a queue before you can create another with the same name.")
 		time.Sleep(time.Minute)
 		create(t, c, "q", nil)

@@ -45,9 +45,7 @@ func (m *submission) outgoing(q *queue, cfg *settings, sender string) (*outgoing
 		}
 		out.delay = time.Duration(*m.delay) * time.Second
 	}
-	if m.trace != "" && badRune(m.trace) < 0 {
-		out.trace = &m.trace
-	}
+	out.trace = traceHeader(m.trace)
 	for name, v := range m.system {
 		if name != "AWSTraceHeader" {
 			return nil, badParameter("MessageSystemAttributes", name, "The only system attribute that can be sent is AWSTraceHeader.")
@@ -131,6 +129,14 @@ func message(err error) string {
 		return api.Message
 	}
 	return err.Error()
+}
+
+// traceHeader is a trace as it is stored: none, where it is empty or cannot be shown.
+func traceHeader(v string) *string {
+	if badRune(v) >= 0 {
+		return nil
+	}
+	return optional(v)
 }
 
 // fill sets body and attributes.

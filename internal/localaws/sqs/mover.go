@@ -314,6 +314,7 @@ func (s *Service) moveOne(tx *db.Tx, spool int64, to *queue, x *movable, now int
 	if to.fifo {
 		return s.join(tx, to.spool.Load(), x.group.String, id, now, now)
 	}
-	_, err = tx.Exec("INSERT INTO sqs_messages (spool, id, visible_at, sent_at, delayed) VALUES (?, ?, ?, ?, 0)", to.spool.Load(), id, now, now)
+	_, err = tx.Exec("INSERT INTO sqs_messages (spool, id, visible_at, sent_at, delayed, tenant) VALUES (?, ?, ?, ?, 0, ?)",
+		to.spool.Load(), id, now, now, to.tenant(x.group.String, x.group.Valid))
 	return now, err
 }

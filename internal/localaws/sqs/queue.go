@@ -33,6 +33,9 @@ type queue struct {
 	inFlight atomic.Int64
 	traffic  traffic // for the console
 	attempts attempts
+	tenants  atomic.Bool // of a standard queue: messages with groups were met
+	cursor   int64       // the tenant that was looked at last; the writer's alone
+	ended    ended       // the writer's alone
 }
 
 // settings are a queue's attributes as the operations use them. They are not changed

@@ -97,6 +97,7 @@ type received struct {
 	receives            int64 // from this queue, this receive included
 	at                  int64 // of this receive
 	gid                 int64 // of a FIFO queue: the group's number
+	tenant              int64 // of a standard queue
 	earlier             int64 // receives from queues it was in before
 	uuid, body, sender  string
 	attributes, trace   sql.NullString
@@ -154,9 +155,13 @@ func (s *Service) receive(ctx context.Context, q *queue, want int, visibility, w
 	}
 }
 
-const selectDue = `SELECT m.id, m.sent_at, m.first_at, m.visible_at, m.receives, b.received, b.uuid, b.body, b.sender, b.attributes, b.trace, b.grp, b.source, b.md5
-	FROM sqs_messages m INDEXED BY sqs_messages_visible JOIN sqs_bodies b ON b.id = m.id
+const (
+	messageColumns = `SELECT m.id, m.sent_at, m.first_at, m.visible_at, m.receives, m.tenant, b.received, b.uuid, b.body, b.sender, b.attributes, b.trace, b.grp, b.source, b.md5
+	FROM sqs_messages m `
+	selectMessages = messageColumns + "JOIN sqs_bodies b ON b.id = m.id"
+	selectDue      = messageColumns + `INDEXED BY sqs_messages_visible JOIN sqs_bodies b ON b.id = m.id
 	WHERE m.spool = ? AND m.visible_at <= ? ORDER BY m.visible_at, m.id LIMIT ?`
+)
 
 const selectNext = `SELECT visible_at FROM sqs_messages INDEXED BY sqs_messages_visible
 	WHERE spool = ? AND visible_at > ? ORDER BY visible_at LIMIT 1`
@@ -191,7 +196,11 @@ func (s *Service) take(ctx context.Context, q *queue, want int, visibility time.
 			if err != nil {
 				return err
 			}
-			drained = len(found) < want-len(got)
+			if drained = len(found) < want-len(got); !drained {
+				if found, err = s.fair(tx, q, spool, now, found); err != nil {
+					return err
+				}
+			}
 			live, err := s.sift(tx, q, spool, now, found)
 			if err != nil {
 				return err
@@ -251,25 +260,36 @@ func (s *Service) checkInFlight(tx *db.Tx, q *queue, spool, now int64) error {
 	if q.inFlight.Load() < maxInFlight {
 		return nil
 	}
-	var invisible, delayed int64
-	if err := tx.QueryRow(countInvisible, spool, now).Scan(&invisible); err != nil {
+	n, err := countInFlight(tx, spool, now)
+	if err != nil {
 		return err
 	}
-	if err := tx.QueryRow(countDelayed, spool, now).Scan(&delayed); err != nil {
-		return err
-	}
-	q.inFlight.Store(invisible - delayed)
-	if invisible-delayed >= maxInFlight && q.fifo {
+	q.inFlight.Store(n)
+	if n >= maxInFlight && q.fifo {
 		return errFull
 	}
-	if invisible-delayed >= maxInFlight {
-		return overLimit("The queue has %d messages in flight, which is the maximum.", invisible-delayed)
+	if n >= maxInFlight {
+		return overLimit("The queue has %d messages in flight, which is the maximum.", n)
 	}
 	return nil
 }
 
+func countInFlight(tx *db.Tx, spool, now int64) (int64, error) {
+	var invisible, delayed int64
+	if err := tx.QueryRow(countInvisible, spool, now).Scan(&invisible); err != nil {
+		return 0, err
+	}
+	err := tx.QueryRow(countDelayed, spool, now).Scan(&delayed)
+	return invisible - delayed, err
+}
+
 func due(tx *db.Tx, spool, now int64, n int) ([]received, error) {
-	rows, err := tx.Query(selectDue, spool, now, n)
+	return messages(tx, n, selectDue, spool, now, n)
+}
+
+// messages reads up to n messages by a query of messageColumns.
+func messages(tx *db.Tx, n int, query string, args ...any) ([]received, error) {
+	rows, err := tx.Query(query, args...)
 	if err != nil {
 		return nil, err
 	}
@@ -277,7 +297,7 @@ func due(tx *db.Tx, spool, now int64, n int) ([]received, error) {
 	found := make([]received, 0, n)
 	for rows.Next() {
 		var m received
-		if err := rows.Scan(&m.id, &m.sentAt, &m.firstAt, &m.visibleAt, &m.receives, &m.earlier, &m.uuid, &m.body, &m.sender, &m.attributes, &m.trace, &m.group, &m.source, &m.md5); err != nil {
+		if err := rows.Scan(&m.id, &m.sentAt, &m.firstAt, &m.visibleAt, &m.receives, &m.tenant, &m.earlier, &m.uuid, &m.body, &m.sender, &m.attributes, &m.trace, &m.group, &m.source, &m.md5); err != nil {
 			return nil, err
 		}
 		found = append(found, m)

@@ -52,7 +52,7 @@ const settleTime = 60 * time.Second
 // checkDeleted refuses to make a queue again right after it was deleted, where the
 // options ask for that.
 func (s *Service) checkDeleted(tx *db.Tx, name string) error {
-	if !s.opts.DeletedRecently {
+	if !s.opts.Settle {
 		return nil
 	}
 	var at int64
@@ -78,7 +78,7 @@ func (s *Service) purgeQueue(ctx context.Context, _ *wire.Request, in *sqs.Purge
 			return err
 		}
 		now := time.Now().UnixMilli()
-		if now-row.purged < settleTime.Milliseconds() {
+		if s.opts.Settle && now-row.purged < settleTime.Milliseconds() {
 			return &wire.Error{Code: "PurgeQueueInProgress", QueryCode: legacy + "PurgeQueueInProgress", Status: 403,
 				Message: "Only one PurgeQueue operation on " + q.name + " is allowed every 60 seconds."}
 		}

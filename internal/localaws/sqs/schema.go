@@ -13,7 +13,7 @@ import "github.com/tintype/tintype/internal/localaws/db"
 // total counts a spool's messages, so that nothing ever scans to count them: what is
 // in flight or delayed is counted by index ranges beyond now, the rest is the
 // difference.
-var Schema = db.Schema{Name: "sqs", Steps: []string{baseTables, fifoTables, digestColumn}}
+var Schema = db.Schema{Name: "sqs", Steps: []string{baseTables, fifoTables, digestColumn, tenantColumn}}
 
 const baseTables = `
 CREATE TABLE IF NOT EXISTS sqs_meta (
@@ -128,3 +128,10 @@ CREATE INDEX sqs_moves_active ON sqs_moves (status) WHERE status IN ('RUNNING', 
 // NULL is calculated then. Hashing twice was a tenth of the processor time of a
 // message of 3 KB.
 const digestColumn = `ALTER TABLE sqs_bodies ADD COLUMN md5 TEXT;`
+
+// tenantColumn is whose a message of a standard queue is, for fair queues; 0 without
+// groups, which the index does not cost anything.
+const tenantColumn = `
+ALTER TABLE sqs_messages ADD COLUMN tenant INTEGER NOT NULL DEFAULT 0;
+CREATE INDEX sqs_messages_tenant ON sqs_messages (spool, tenant, visible_at, delayed) WHERE tenant <> 0;
+`

@@ -21,6 +21,7 @@ type Outbound struct {
 	// MessageDeduplicationId, for FIFO queues alone; empty: by content, where the queue
 	// has ContentBasedDeduplication.
 	GroupID, DedupID string
+	Trace            string // AWSTraceHeader; may be empty
 }
 
 // outgoing is a message about to be stored.
@@ -54,7 +55,7 @@ func (s *Service) EnqueueTx(tx *db.Tx, queueARN string, m Outbound) error {
 		return errNoQueue()
 	}
 	cfg := q.cfg.Load()
-	out := &outgoing{sender: m.Sender, delay: cfg.delay}
+	out := &outgoing{sender: m.Sender, delay: cfg.delay, trace: traceHeader(m.Trace)}
 	if err := out.fill(&m.Body, m.Attributes); err != nil {
 		return err
 	}
@@ -185,7 +186,7 @@ func (s *Service) insert(tx *db.Tx, q *queue, out []*outgoing) error {
 		} else {
 			visible++
 		}
-		args = append(args, spool, id+int64(i), at, now, delayed)
+		args = append(args, spool, id+int64(i), at, now, delayed, q.tenant(deref(m.group), m.group != nil))
 	}
 	if _, err := tx.Exec(s.sql.insertMessages[len(out)], args...); err != nil {
 		return err

@@ -22,11 +22,12 @@ type Options struct {
 	// Policy evaluates a queue's policy for a calling service. nil: no policy allows
 	// anything, so that only the owner may send.
 	Policy func(policyJSON, service, action, resource, sourceARN, sourceAccount string) bool
-	// DeletedRecently makes CreateQueue refuse, as AWS does, the name of a queue that was
-	// deleted less than 60 seconds ago (QueueDeletedRecently). Off, a name is free at once,
-	// which is what those want who make their queues anew for each run of their tests.
-	DeletedRecently bool
-	Logger          *slog.Logger // nil: nothing is logged
+	// Settle makes callers wait as long as AWS takes: for 60 seconds CreateQueue refuses the
+	// name of a queue that was deleted (QueueDeletedRecently) and PurgeQueue a queue that
+	// was purged (PurgeQueueInProgress). Off, both are done at once, which is what those
+	// want who make or empty their queues before each of their tests.
+	Settle bool
+	Logger *slog.Logger // nil: nothing is logged
 }
 
 // Service is SQS. It is safe for concurrent use.

@@ -25,7 +25,7 @@ func newStatements() statements {
 	var st statements
 	for n := 1; n <= maxEntries; n++ {
 		st.insertBodies[n] = "INSERT INTO sqs_bodies (uuid, body, attributes, sender, trace, grp, md5) VALUES " + repeat("(?, ?, ?, ?, ?, ?, ?)", n)
-		st.insertMessages[n] = "INSERT INTO sqs_messages (spool, id, visible_at, sent_at, delayed) VALUES " + repeat("(?, ?, ?, ?, ?)", n)
+		st.insertMessages[n] = "INSERT INTO sqs_messages (spool, id, visible_at, sent_at, delayed, tenant) VALUES " + repeat("(?, ?, ?, ?, ?, ?)", n)
 	}
 	in := " IN (" + repeat("?", maxEntries) + ")"
 	st.lease = `UPDATE sqs_messages SET visible_at = ?, receives = receives + 1, delayed = 0,

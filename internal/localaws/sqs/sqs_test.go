@@ -242,7 +242,10 @@ func TestBatches(t *testing.T) {
 	vis.Entries = append(vis.Entries, types.ChangeMessageVisibilityBatchRequestEntry{Id: aws.String("deleted"), ReceiptHandle: got[0].ReceiptHandle, VisibilityTimeout: 5})
 	vout, err := c.ChangeMessageVisibilityBatch(ctx, vis)
 	if err != nil || len(vout.Successful) != 4 || len(vout.Failed) != 1 || *vout.Failed[0].Id != "deleted" {
-		t.Errorf("%+v %v", vout, err)
+		t.Fatalf("%+v %v", vout, err)
+	}
+	if f := vout.Failed[0]; *f.Code != "ReceiptHandleIsInvalid" || *f.Message != messageGone || !f.SenderFault {
+		t.Errorf("a deleted message fails with %s: %s", *f.Code, *f.Message)
 	}
 	wantCounts(t, c, url, "1", "3", "0")
 }

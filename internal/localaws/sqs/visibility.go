@@ -63,6 +63,9 @@ func (s *Service) changeVisibilityBatch(ctx context.Context, r *wire.Request, in
 		if errs[i] == nil {
 			errs[i] = changes[i].outcome()
 		}
+		if c := changes[i]; c != nil && c.gone {
+			errs[i] = wire.Errorf("ReceiptHandleIsInvalid", messageGone)
+		}
 		if errs[i] != nil {
 			reply.Failed = append(reply.Failed, failedEntry(id, errs[i]))
 			continue
@@ -78,7 +81,12 @@ type visibilityChange struct {
 	handle  string
 	timeout time.Duration
 	failure *wire.Error // set by change
+	gone    bool        // set by change: there is no such message
 }
+
+// messageGone is what is said of a message that is there no more. AWS has a code of its
+// own for it in batches.
+const messageGone = "Message does not exist or is not available for visibility timeout change"
 
 func (c *visibilityChange) outcome() error { return asError(c.failure) }
 
@@ -109,7 +117,7 @@ func (s *Service) change(ctx context.Context, q *queue, changes []*visibilityCha
 			err := tx.QueryRow("SELECT visible_at, receives, gid FROM sqs_messages WHERE spool = ? AND id = ?", spool, c.message).Scan(&visibleAt, &receives, &gid)
 			switch {
 			case errors.Is(err, sql.ErrNoRows):
-				c.failure = badParameter("ReceiptHandle", c.handle, "Message does not exist or is not available for visibility timeout change.")
+				c.failure, c.gone = badParameter("ReceiptHandle", c.handle, messageGone+"."), true
 				continue
 			case err != nil:
 				return err

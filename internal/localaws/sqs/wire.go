@@ -9,7 +9,8 @@ func (s *Service) Wire() *wire.Service {
 	return &wire.Service{
 		Name: "sqs", TargetPrefix: "AmazonSQS", Version: "2012-11-05",
 		Namespace: "http://queue.amazonaws.com/doc/2012-11-05/", PathMember: "QueueUrl",
-		Logger: s.opts.Logger,
+		RootOnly: map[string]bool{"CreateQueue": true, "ListQueues": true},
+		Logger:   s.opts.Logger,
 		Naming: wire.Naming{Flattened: true, Members: map[string]wire.MemberName{
 			"AWSAccountIds":               {Name: "AWSAccountId"},
 			"Actions":                     {Name: "ActionName"},

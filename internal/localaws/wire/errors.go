@@ -54,9 +54,13 @@ func (e *Error) queryMessage() string {
 	return e.QueryMessage
 }
 
+// noOperation is the code of a call of no operation that there is. A Query client that
+// names none at a queue's URL gets it as an element of its own, without words.
+const noOperation = "UnknownOperationException"
+
 func unknownOperation(name string, json bool) *Error {
 	if json {
-		return Errorf("UnknownOperationException", "The operation %q is not known to this endpoint.", name)
+		return Errorf(noOperation, "The operation %q is not known to this endpoint.", name)
 	}
 	return Errorf("InvalidAction", "The action %s is not valid for this endpoint.", name)
 }

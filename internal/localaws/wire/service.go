@@ -84,7 +84,12 @@ type Service struct {
 	// PathMember is the member that a Query request may give by its path instead
 	// (SQS: QueueUrl, as old clients post to the queue's own URL). Empty: none.
 	PathMember string
-	Logger     *slog.Logger // nil: nothing is logged
+	// RootOnly are operations that Query clients cannot call at such a path.
+	RootOnly map[string]bool
+	// EmptyResults are operations that answer nothing and have a result element in XML all
+	// the same: the model gives them an output without members, where others have none.
+	EmptyResults map[string]bool
+	Logger       *slog.Logger // nil: nothing is logged
 
 	once sync.Once
 	ops  map[string]compiledOp
@@ -244,14 +249,20 @@ func (s *Service) action(r *http.Request, body []byte) (*node, string, error) {
 		return nil, "", &Error{Code: "MalformedQueryString", Message: "The query string contains a syntax error: " + err.Error()}
 	}
 	op := values.Get("Action")
-	if op == "" {
+	atPath := s.PathMember != "" && len(r.URL.Path) > 1
+	switch {
+	case op == "" && atPath && r.Method == http.MethodGet:
+		return nil, "", &Error{Code: noOperation, Status: http.StatusNotFound}
+	case s.RootOnly[op] && strings.Count(r.URL.Path, "/") > 1:
+		return nil, op, unknownOperation(op, false)
+	case op == "":
 		return nil, "", &Error{Code: "MissingAction", Message: "The request is missing an action or a required parameter."}
 	}
 	form, err := newForm(values)
 	if err != nil {
 		return nil, op, err
 	}
-	if m := s.PathMember; m != "" && len(r.URL.Path) > 1 && form.children[m] == nil {
+	if m := s.PathMember; atPath && form.children[m] == nil {
 		form.children[m] = &node{value: baseURL(r) + r.URL.Path}
 	}
 	return form, op, nil

@@ -42,6 +42,7 @@ func sqsService(rec *recorder) *Service {
 	return &Service{
 		Name: "sqs", TargetPrefix: "AmazonSQS", Version: "2012-11-05",
 		Namespace: "http://queue.amazonaws.com/doc/2012-11-05/", PathMember: "QueueUrl",
+		RootOnly: map[string]bool{"CreateQueue": true},
 		Naming: Naming{Flattened: true, Members: map[string]MemberName{
 			"Attributes":            {Name: "Attribute"},
 			"MessageAttributes":     {Name: "MessageAttribute"},
@@ -352,6 +353,53 @@ func TestSQSQuery(t *testing.T) {
 	status, body = post(t, base, url.Values{"Action": {"DeleteQueue"}, "QueueUrl": {"u"}})
 	if status != 400 || !strings.Contains(body, "<Error><Type>Sender</Type><Code>AWS.SimpleQueueService.NonExistentQueue</Code><Message>no &lt;queue&gt;</Message>") {
 		t.Errorf("%d %s", status, body)
+	}
+}
+
+// What an answer of nothing looks like is the model's: a result element without
+// members, or none at all.
+func TestAnswersOfNothingInXML(t *testing.T) {
+	queues := sqsService(&recorder{out: &sqs.ReceiveMessageOutput{}})
+	topics := snsService(&recorder{out: &sns.TagResourceOutput{}})
+	topics.EmptyResults = map[string]bool{"TagResource": true}
+	void := sqsService(&recorder{out: &sqs.DeleteQueueOutput{}})
+	for _, c := range []struct {
+		s           *Service
+		action, has string
+	}{
+		{queues, "ReceiveMessage", "<ReceiveMessageResult/><ResponseMetadata>"},
+		{topics, "TagResource", "<TagResourceResult/><ResponseMetadata>"},
+		{void, "DeleteQueue", `<DeleteQueueResponse xmlns="http://queue.amazonaws.com/doc/2012-11-05/"><ResponseMetadata>`},
+	} {
+		status, body := post(t, serve(t, c.s), url.Values{"Action": {c.action}, "QueueUrl": {"u"}})
+		if status != 200 || !strings.Contains(body, c.has) {
+			t.Errorf("%s: %d %s, want %s", c.action, status, body, c.has)
+		}
+	}
+}
+
+// At a queue's URL there are the queue's operations and no others.
+func TestAQueuesURLHasTheQueuesOperations(t *testing.T) {
+	base := serve(t, sqsService(&recorder{out: &sqs.CreateQueueOutput{}}))
+	for _, c := range []struct {
+		path   string
+		status int
+		has    string
+	}{
+		{"/000000000000/q", 404, "<UnknownOperationException/>"},
+		{"/000000000000/q?Action=CreateQueue&QueueName=a", 400, "<Code>InvalidAction</Code><Message>The action CreateQueue is not valid for this endpoint.</Message>"},
+		{"/?Action=CreateQueue&QueueName=a", 200, "<CreateQueueResult/>"},
+		{"/", 400, "<Code>MissingAction</Code>"},
+	} {
+		res, err := http.Get(base + c.path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		b, _ := io.ReadAll(res.Body)
+		_ = res.Body.Close()
+		if res.StatusCode != c.status || !strings.Contains(string(b), c.has) {
+			t.Errorf("%s: %d %s, want %d %s", c.path, res.StatusCode, b, c.status, c.has)
+		}
 	}
 }
 

@@ -18,10 +18,9 @@ func (queryProtocol) result(_ []byte, s *Service, op string, sh *shape, out any,
 	x := &xmlWriter{}
 	x.header()
 	x.b.WriteString("<" + op + `Response xmlns="` + s.Namespace + `">`)
-	// The result element is there even when empty: some clients insist on it.
-	x.open(op + "Result")
-	x.fields(sh, reflect.ValueOf(out).Elem())
-	x.close(op + "Result")
+	if len(sh.fields) > 0 || s.EmptyResults[op] {
+		x.result(op+"Result", sh, reflect.ValueOf(out).Elem())
+	}
 	x.open("ResponseMetadata")
 	x.text("RequestId", requestID)
 	x.close("ResponseMetadata")
@@ -30,6 +29,9 @@ func (queryProtocol) result(_ []byte, s *Service, op string, sh *shape, out any,
 }
 
 func (queryProtocol) failure(s *Service, e *Error, requestID string, _ http.Header) (string, []byte) {
+	if e.Code == noOperation {
+		return xmlContentType, []byte("<" + noOperation + "/>\n")
+	}
 	x := &xmlWriter{}
 	x.header()
 	x.b.WriteString(`<ErrorResponse xmlns="` + s.Namespace + `">`)
@@ -58,6 +60,21 @@ func (x *xmlWriter) text(name, s string) {
 	x.open(name)
 	_ = xml.EscapeText(&x.b, []byte(s)) // a bytes.Buffer does not fail
 	x.close(name)
+}
+
+// result writes an operation's result, whose element is there even when it is empty:
+// some clients insist on it.
+func (x *xmlWriter) result(name string, sh *shape, v reflect.Value) {
+	before := x.b.Len()
+	x.open(name)
+	began := x.b.Len()
+	x.fields(sh, v)
+	if x.b.Len() > began {
+		x.close(name)
+		return
+	}
+	x.b.Truncate(before)
+	x.b.WriteString("<" + name + "/>")
 }
 
 func (x *xmlWriter) fields(sh *shape, v reflect.Value) {

@@ -1,5 +1,18 @@
 // The form's controls: which recipe, and the parameters that go with it.
 
+const control = (field) => field.querySelector('input, select');
+
+// valueOf is a field's value of its parameter's type.
+function valueOf(field) {
+  const { value, defaultValue } = control(field);
+  switch (field.dataset.type) {
+    case 'number': return Number(value);
+    case 'integer': return Number(value === '' ? defaultValue : value);
+    case 'boolean': return value === 'true';
+    default: return value;
+  }
+}
+
 export class Controls {
   constructor(form, onChange) {
     this.select = form.querySelector('#recipe');
@@ -22,8 +35,7 @@ export class Controls {
   job() {
     const params = {};
     for (const field of this.fields()) {
-      const { value } = field.querySelector('input');
-      params[field.dataset.param] = field.dataset.type === 'number' ? Number(value) : value;
+      params[field.dataset.param] = valueOf(field);
     }
     return { recipe: this.select.value, params };
   }
@@ -40,7 +52,7 @@ export class Controls {
       set.disabled = off;
     }
     for (const field of this.fields()) {
-      const input = field.querySelector('input');
+      const input = control(field);
       const output = field.querySelector('output');
       if (output) output.value = Number(input.value).toFixed(2);
       for (const swatch of field.querySelectorAll('.swatch')) {

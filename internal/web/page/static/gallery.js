@@ -284,8 +284,8 @@ function detail(doc) {
   const params = Object.entries(doc.params ?? {});
   const parts = [
     doc.recipe,
-    ...params.filter(([, v]) => typeof v === 'string').map(([, v]) => v), // colours speak for themselves
-    ...params.filter(([, v]) => typeof v === 'number' && v !== 1).map(([name, v]) => `${name} ${v}`),
+    ...params.filter(([, v]) => typeof v === 'string').map(([, v]) => v), // colours and words speak for themselves
+    ...params.filter(([, v]) => v === true || (typeof v === 'number' && v !== 1)).map(([name, v]) => (v === true ? name : `${name} ${v}`)),
   ].filter(Boolean);
   if (doc.status === 'done' && doc.timings?.totalMs) parts.push(`in ${(doc.timings.totalMs / 1000).toFixed(1)} s`);
   return parts.join(' · ');
