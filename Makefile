@@ -44,8 +44,9 @@ bench-endpoint: build ## measure the endpoint side by side with goaws and fauxqs
 bench-imaging: deps ## run the Go benchmarks of the imaging engine
 	$(GO) test -run '^$$' -bench . -benchtime 2s ./internal/imaging/...
 
-soak: deps ## kill processes during a long backlog and count (SOAK_IMAGES=2000)
+soak: deps ## kill processes during a long backlog and count, and watch memory (SOAK_IMAGES=2000)
 	TINTYPE_SOAK_IMAGES=$(or $(SOAK_IMAGES),2000) $(GO) test -tags soak -timeout 60m -run Soak -v ./internal/e2e
+	$(GO) test -tags soak -timeout 60m -run Soak -v ./internal/imaging/isolate
 
 fuzz: deps ## fuzz each parser (FUZZTIME=30s each)
 	@scripts/fuzz.sh $(or $(FUZZTIME),30s)
