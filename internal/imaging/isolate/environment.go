@@ -14,7 +14,7 @@ func environment() []string {
 		// libvips decodes what is larger than 100 MB into a file in /tmp unless it is told not
 		// to; a child can write no file.
 		"VIPS_DISC_THRESHOLD=1000g",
-		"GOTRACEBACK=single",
+		"GOTRACEBACK=none",
 		"GOMAXPROCS=2", // one computes, one collects garbage
 	}
 	for _, name := range inherited {

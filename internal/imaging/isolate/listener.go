@@ -12,7 +12,7 @@ import (
 const (
 	maxLine  = 512 // bytes of a line of standard error that are kept
 	maxLines = 200 // lines of one child that are logged; beyond that it is broken or hostile
-	tailSize = 1000
+	tailSize = 600 // bytes of what is kept for the log of a failure
 )
 
 // listener takes what a child writes to standard error: to the log at level debug, and

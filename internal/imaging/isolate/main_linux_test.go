@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/davidbyttow/govips/v2/vips"
 	"go.uber.org/goleak"
 
 	"github.com/tintype/tintype/internal/fault"
@@ -84,6 +85,8 @@ func misbehave(work processor) processor {
 			for i := range 100_000 {
 				fmt.Fprintf(os.Stderr, "line %d \x1b[31mred\x1b[0m %s\n", i, strings.Repeat("x", i%2000))
 			}
+		case "text":
+			return nil, &fault.Error{Kind: fault.Permanent, Code: fault.CodeCorrupt, Message: text()}
 		case "probe":
 			return nil, &fault.Error{Kind: fault.Permanent, Code: fault.CodeCorrupt, Message: probe(arg)}
 		}
@@ -116,6 +119,25 @@ func lie(what string) {
 	head, _ := json.Marshal(h)
 	_ = writeFrame(os.NewFile(socketFD, ""), kindAnswer, head)
 	select {}
+}
+
+// text draws a text with libvips, which reads fonts for it, and says what is on the picture.
+func text() string {
+	ref, err := vips.Black(300, 60)
+	if err != nil {
+		return err.Error()
+	}
+	defer ref.Close()
+	err = ref.Label(&vips.LabelParams{Text: "Tintype", Font: "sans 20", Opacity: 1, Color: vips.Color{R: 255, G: 255, B: 255},
+		Width: vips.ValueOf(300), Height: vips.ValueOf(60)})
+	if err != nil {
+		return strings.ReplaceAll(err.Error(), "\n", " ")
+	}
+	mean, err := ref.Average()
+	if err != nil || mean < 1 {
+		return fmt.Sprintf("nothing is drawn: mean %v, %v", mean, err)
+	}
+	return "text is drawn"
 }
 
 // probe tries what a child must not be able to do and tells how that went.

@@ -202,6 +202,12 @@ func TestConfinement(t *testing.T) {
 		}
 	}
 	works(t, p)
+	if _, err := os.Stat("/usr/share/fonts"); err == nil {
+		_, err := p.Process(t.Context(), imaging.Request{Source: testimages.PNG(8, 8), Job: job("text")})
+		if err == nil || !strings.Contains(err.Error(), "text is drawn") {
+			t.Errorf("fonts: %v", err)
+		}
+	}
 	status, err := os.ReadFile("/proc/" + itoa(children()[0]) + "/status")
 	if err != nil {
 		t.Fatal(err)
