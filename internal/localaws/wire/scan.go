@@ -157,7 +157,11 @@ func (d *scanner) escape(b []byte) ([]byte, error) {
 
 // unit reads \uXXXX.
 func (d *scanner) unit() (rune, error) {
-	if rest := d.s[d.i:]; !strings.HasPrefix(rest, `\u`) && !strings.HasPrefix(`\u`, rest) {
+	switch d.s[d.i:min(d.i+2, len(d.s))] {
+	case `\u`:
+	case `\`, "":
+		return 0, io.ErrUnexpectedEOF
+	default:
 		return 0, d.errSyntax("a string has an unknown escape, or half a character,")
 	}
 	if d.i+6 > len(d.s) {
