@@ -553,6 +553,7 @@ func TestReceivingIsAnIndexSeek(t *testing.T) {
 	}{
 		{selectDue, []any{1, 2, 10}}, {selectNext, []any{1, 2}}, {countInvisible, []any{1, 2}}, {countDelayed, []any{1, 2}},
 		{newStatements().deleteSingles, padded([]any{int64(1)}, nil)}, {newStatements().lease, padded([]any{1, 2, 3}, nil)},
+		{selectRow, []any{1, 2}}, {deleteRow, []any{1, 2, 3}}, {freePack, []any{1, 2}}, {shortenRow, []any{1, 2, 3}}, {copyRow, []any{1, 2, 3, 4}},
 	} {
 		for _, detail := range plan(t, d, query.sql, query.args) {
 			if strings.Contains(detail, "SCAN") || strings.Contains(detail, "TEMP B-TREE") {
