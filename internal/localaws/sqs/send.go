@@ -2,6 +2,7 @@ package sqs
 
 import (
 	"context"
+	"encoding/hex"
 	"errors"
 	"time"
 
@@ -9,6 +10,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
 
 	"github.com/tintype/tintype/internal/localaws/db"
+	"github.com/tintype/tintype/internal/localaws/digest"
 	"github.com/tintype/tintype/internal/localaws/wire"
 )
 
@@ -45,6 +47,18 @@ func (m *outgoing) digest() {
 	m.md5 = &sum
 }
 
+// digestAll sets md5 of all, which is quicker than one by one.
+func digestAll(all []*outgoing) {
+	bodies := make([]string, len(all))
+	for i, m := range all {
+		bodies[i] = m.body
+	}
+	for i, sum := range digest.Sums(bodies) {
+		text := hex.EncodeToString(sum[:])
+		all[i].md5 = &text
+	}
+}
+
 // EnqueueTx stores a message in the same transaction as whatever caused it, and wakes
 // the queue's receivers when that commits. A queue that does not exist is the
 // *wire.Error QueueDoesNotExist; a message that the queue does not take is the error
@@ -65,7 +79,7 @@ func (s *Service) EnqueueTx(tx *db.Tx, queueARN string, m Outbound) error {
 	if err := out.order(q, cfg, optional(m.GroupID), optional(m.DedupID)); err != nil {
 		return err
 	}
-	return s.insert(tx, q, []*outgoing{out})
+	return s.insert(tx, q, []*outgoing{out}, nil)
 }
 
 func (s *Service) sendMessage(ctx context.Context, r *wire.Request, in *sqs.SendMessageInput) (*sqs.SendMessageOutput, error) {
@@ -85,7 +99,7 @@ func (s *Service) sendMessage(ctx context.Context, r *wire.Request, in *sqs.Send
 		return nil, err
 	}
 	out.digest()
-	if err := s.db.Update(ctx, func(tx *db.Tx) error { return s.insert(tx, q, []*outgoing{out}) }); err != nil {
+	if err := s.db.Update(ctx, func(tx *db.Tx) error { return s.insert(tx, q, []*outgoing{out}, nil) }); err != nil {
 		return nil, err
 	}
 	return &sqs.SendMessageOutput{
@@ -129,9 +143,8 @@ func (s *Service) sendMessageBatch(ctx context.Context, r *wire.Request, in *sqs
 			continue
 		}
 		out = append(out, o)
-		o.digest()
 		reply.Successful = append(reply.Successful, types.SendMessageBatchResultEntry{
-			Id: e.Id, MessageId: &o.uuid, MD5OfMessageBody: o.md5,
+			Id: e.Id, MessageId: &o.uuid,
 			MD5OfMessageAttributes:       md5OfAttributes(e.MessageAttributes),
 			MD5OfMessageSystemAttributes: md5OfAttributes(systemAsMessage(e.MessageSystemAttributes)),
 		})
@@ -139,24 +152,30 @@ func (s *Service) sendMessageBatch(ctx context.Context, r *wire.Request, in *sqs
 	if total > maxBatchSize {
 		return nil, batch("BatchRequestTooLong", "Batch requests cannot be longer than %d bytes. You have sent %d bytes.", maxBatchSize, total)
 	}
+	digestAll(out)
 	if len(out) > 0 {
-		if err := s.db.Update(ctx, func(tx *db.Tx) error { return s.insert(tx, q, out) }); err != nil {
+		together := pack(q, out)
+		if err := s.db.Update(ctx, func(tx *db.Tx) error { return s.insert(tx, q, out, together) }); err != nil {
 			return nil, err
 		}
 		for i, o := range out {
-			reply.Successful[i].SequenceNumber = o.sequenceNumber()
+			reply.Successful[i].MD5OfMessageBody, reply.Successful[i].SequenceNumber = o.md5, o.sequenceNumber()
 		}
 	}
 	return reply, nil
 }
 
 // insert stores up to maxEntries messages and wakes receivers once they are durable.
-func (s *Service) insert(tx *db.Tx, q *queue, out []*outgoing) error {
+// together is their pack, where they have one.
+func (s *Service) insert(tx *db.Tx, q *queue, out []*outgoing, together []byte) error {
 	if q.deleted.Load() {
 		return errNoQueue()
 	}
 	if q.fifo {
 		return s.insertFIFO(tx, q, out)
+	}
+	if together != nil {
+		return insertPack(tx, q, int64(len(out)), together)
 	}
 	spool := q.spool.Load()
 	now := time.Now().UnixMilli()
@@ -202,6 +221,31 @@ func (s *Service) insert(tx *db.Tx, q *queue, out []*outgoing) error {
 		if first > 0 {
 			q.gate.notice(time.UnixMilli(first))
 		}
+	})
+	return nil
+}
+
+// insertPack is insert of n messages as one.
+func insertPack(tx *db.Tx, q *queue, n int64, data []byte) error {
+	spool, now := q.spool.Load(), time.Now().UnixMilli()
+	// The ids are from the sequence that those of single messages are from.
+	var last int64
+	if err := tx.QueryRow("UPDATE sqlite_sequence SET seq = seq + ? WHERE name = 'sqs_bodies' RETURNING seq", n).Scan(&last); err != nil {
+		return err
+	}
+	first := last - n + 1
+	if _, err := tx.Exec("INSERT INTO sqs_packs (id, data) VALUES (?, ?)", first, data); err != nil {
+		return err
+	}
+	if _, err := tx.Exec("INSERT INTO sqs_messages (spool, id, visible_at, sent_at, delayed, n, pack) VALUES (?, ?, ?, ?, 0, ?, ?)", spool, first, now, now, n, first); err != nil {
+		return err
+	}
+	if err := addTotal(tx, spool, int(n)); err != nil {
+		return err
+	}
+	tx.OnCommit(func() {
+		q.traffic.in.add(now, int(n))
+		q.gate.wake(int(n))
 	})
 	return nil
 }
