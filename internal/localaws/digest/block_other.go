@@ -4,4 +4,4 @@ package digest
 
 func lanes8(*[4][lanes]uint32, *[lanes]*byte, int, *[64]uint32) { panic("digest: no lanes here") }
 
-var parallel, wide = false, false
+const parallel = false

@@ -1,6 +1,6 @@
 // Package digest calculates the MD5 of several things at once. MD5 cannot be made
 // quicker for one stream, as each step waits for the one before; but eight streams take
-// hardly longer than two where the processor has AVX2, and than one with AVX-512. Elsewhere it is crypto/md5.
+// hardly longer than two where the processor has AVX2. Elsewhere it is crypto/md5.
 //
 // MD5 is what S3's ETags and SQS's checks of bodies are; nothing is secured by it. The
 // package imports nothing of ours.
@@ -13,11 +13,12 @@ import (
 	"unsafe"
 )
 
-// lanes is how many streams go in parallel.
-const lanes = 8
-
-// worthwhile is how many streams there have to be for that to be quicker.
-var worthwhile = map[bool]int{true: 2, false: 3}[wide]
+// lanes is how many streams go in parallel, and worthwhile how many there have to be for
+// that to be quicker.
+const (
+	lanes      = 8
+	worthwhile = 3
+)
 
 // Size is that of a digest, bytes.
 const Size = md5.Size
@@ -41,8 +42,8 @@ type lane struct {
 	data []byte
 }
 
-// compress runs all lanes' data, of any lengths, leaving less than a block. There are at
-// most eight; their order is lost.
+// compress runs all lanes' data, of any lengths, leaving data empty. There are at most
+// eight.
 func compress(all []*lane) {
 	var state [4][lanes]uint32
 	var streams [lanes]*byte

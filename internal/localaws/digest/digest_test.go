@@ -17,20 +17,7 @@ func check(t *testing.T, messages []string) {
 	}
 }
 
-// eachWay runs f with every set of instructions that this processor has.
-func eachWay(t *testing.T, f func(t *testing.T)) {
-	t.Run("best", f)
-	if wide {
-		was := worthwhile
-		defer func() { wide, worthwhile = true, was }()
-		wide, worthwhile = false, 3
-		t.Run("AVX2", f)
-	}
-}
-
-func TestSums(t *testing.T) { eachWay(t, testSums) }
-
-func testSums(t *testing.T) {
+func TestSums(t *testing.T) {
 	random := rand.New(rand.NewPCG(1, 2))
 	text := func(n int) string {
 		b := make([]byte, n)
