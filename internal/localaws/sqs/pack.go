@@ -46,6 +46,9 @@ func pack(q *queue, out []*outgoing) []byte {
 	b = append(b, packVersion)
 	b = binary.AppendUvarint(b, uint64(len(out)))
 	for _, m := range out {
+		if m.md5 == nil {
+			m.digest()
+		}
 		for _, f := range [...]*string{&m.uuid, &m.body, &m.sender, m.md5, m.attributes, m.trace, m.group} {
 			if f == nil {
 				b = append(b, 0)

@@ -2,7 +2,6 @@ package sqs
 
 import (
 	"context"
-	"encoding/hex"
 	"errors"
 	"time"
 
@@ -10,7 +9,6 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
 
 	"github.com/tintype/tintype/internal/localaws/db"
-	"github.com/tintype/tintype/internal/localaws/digest"
 	"github.com/tintype/tintype/internal/localaws/wire"
 )
 
@@ -45,18 +43,6 @@ type outgoing struct {
 func (m *outgoing) digest() {
 	sum := md5Hex(m.body)
 	m.md5 = &sum
-}
-
-// digestAll sets md5 of all, which is quicker than one by one.
-func digestAll(all []*outgoing) {
-	bodies := make([]string, len(all))
-	for i, m := range all {
-		bodies[i] = m.body
-	}
-	for i, sum := range digest.Sums(bodies) {
-		text := hex.EncodeToString(sum[:])
-		all[i].md5 = &text
-	}
 }
 
 // EnqueueTx stores a message in the same transaction as whatever caused it, and wakes
@@ -143,8 +129,9 @@ func (s *Service) sendMessageBatch(ctx context.Context, r *wire.Request, in *sqs
 			continue
 		}
 		out = append(out, o)
+		o.digest()
 		reply.Successful = append(reply.Successful, types.SendMessageBatchResultEntry{
-			Id: e.Id, MessageId: &o.uuid,
+			Id: e.Id, MessageId: &o.uuid, MD5OfMessageBody: o.md5,
 			MD5OfMessageAttributes:       md5OfAttributes(e.MessageAttributes),
 			MD5OfMessageSystemAttributes: md5OfAttributes(systemAsMessage(e.MessageSystemAttributes)),
 		})
@@ -152,14 +139,13 @@ func (s *Service) sendMessageBatch(ctx context.Context, r *wire.Request, in *sqs
 	if total > maxBatchSize {
 		return nil, batch("BatchRequestTooLong", "Batch requests cannot be longer than %d bytes. You have sent %d bytes.", maxBatchSize, total)
 	}
-	digestAll(out)
 	if len(out) > 0 {
 		together := pack(q, out)
 		if err := s.db.Update(ctx, func(tx *db.Tx) error { return s.insert(tx, q, out, together) }); err != nil {
 			return nil, err
 		}
 		for i, o := range out {
-			reply.Successful[i].MD5OfMessageBody, reply.Successful[i].SequenceNumber = o.md5, o.sequenceNumber()
+			reply.Successful[i].SequenceNumber = o.sequenceNumber()
 		}
 	}
 	return reply, nil
