@@ -172,7 +172,6 @@ func badContents(r rune) *wire.Error {
 
 // badRune returns the first character that SQS does not carry, or -1.
 func badRune(s string) rune {
-	s = s[wire.Printable(s):]
 	for i, r := range s {
 		switch {
 		case r == utf8.RuneError:

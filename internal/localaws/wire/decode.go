@@ -1,42 +1,49 @@
 package wire
 
 import (
+	"bytes"
 	"encoding/base64"
 	"errors"
 	"io"
 	"math"
 	"reflect"
 	"strconv"
-	"strings"
+	"sync"
 	"time"
-	"unsafe"
+
+	"github.com/go-json-experiment/json/jsontext"
 )
 
-// The decoder binds values to the shape as they come: a batch of messages is mostly
+// The decoder binds tokens to the shape as they come: a batch of messages is mostly
 // long strings, which a tree of values would copy and collect once more.
 
+// jsonDecoders are kept, as each brings buffers.
+var jsonDecoders = sync.Pool{New: func() any { return new(jsontext.Decoder) }}
+
+// lenient accepts a member given twice, as AWS does: the last one counts.
+var lenient = jsontext.AllowDuplicateNames(true)
+
 // decodeJSON reads an AWS JSON 1.0 body into v. Members that the shape does not have
-// are ignored, and of a member that is given twice the last counts, as on AWS. Nothing in
-// v refers to body afterwards.
+// are ignored, as AWS does. Nothing in v refers to body afterwards.
 func decodeJSON(sh *shape, body []byte, v reflect.Value, present presence) error {
-	b := binder{d: &scanner{s: unsafe.String(unsafe.SliceData(body), len(body))}, present: present}
-	switch b.d.peek() {
-	case '{':
-	case 0:
-		if b.d.i == len(body) {
-			return nil // nothing at all is an empty object
-		}
-		return explain(b.d.errSyntax("no JSON"))
-	default:
-		if err := b.d.skip(); err != nil {
-			return explain(err)
-		}
+	if len(bytes.TrimSpace(body)) == 0 {
+		return nil
+	}
+	d := jsonDecoders.Get().(*jsontext.Decoder)
+	defer func() {
+		d.Reset(bytes.NewReader(nil)) // lets go of the body
+		jsonDecoders.Put(d)
+	}()
+	// The decoder reads a bytes.Buffer in place.
+	d.Reset(bytes.NewBuffer(body), lenient)
+	if k := d.PeekKind(); k != '{' && k != 0 {
 		return Errorf("SerializationException", "The request body must be a JSON object.")
 	}
+	b := binder{d: d, present: present}
 	if err := b.bind(sh, v, ""); err != nil {
 		return explain(err)
 	}
-	if b.d.peek(); b.d.i < len(body) {
+	if _, err := d.ReadToken(); !errors.Is(err, io.EOF) {
 		return Errorf("SerializationException", "The request body has data after its JSON document.")
 	}
 	return nil
@@ -77,101 +84,68 @@ func explain(err error) error {
 }
 
 type binder struct {
-	d       *scanner
+	d       *jsontext.Decoder
 	present presence
 }
 
 // bind assigns the next value to v. null means absent. prefix is the path of v's
 // members in present, "" or ending with a dot; below a map nothing is noted.
 func (b *binder) bind(sh *shape, v reflect.Value, prefix string) error {
-	c := b.d.peek()
-	if c == 'n' {
-		return b.d.word("null")
+	kind := b.d.PeekKind()
+	if kind == 'n' {
+		_, err := b.d.ReadToken()
+		return err
+	}
+	if kind == 0 { // not JSON: reading says what is wrong with it
+		_, err := b.d.ReadToken()
+		return err
 	}
 	v = deref(v)
 	switch sh.kind {
 	case kindList:
-		return b.list(sh, v, c, prefix)
+		return b.list(sh, v, kind, prefix)
 	case kindMap:
-		return b.object(sh, v, c)
+		return b.object(sh, v, kind)
 	case kindStruct:
-		return b.members(sh, v, c, prefix)
+		return b.members(sh, v, kind, prefix)
 	}
-	if c != '{' && c != '[' {
-		ok, err := b.scalar(sh, v, c)
-		if ok || err != nil {
-			return err
-		}
+	if kind == '{' || kind == '[' {
+		return wrong(scalarNames[sh.kind])
 	}
-	return b.wrong(scalarNames[sh.kind])
-}
-
-// wrong is a value that is not what its shape wants; or no JSON, which is said first.
-func (b *binder) wrong(want string) error {
-	if err := b.d.skip(); err != nil {
+	t, err := b.d.ReadToken()
+	if err != nil {
 		return err
 	}
-	return wrong(want)
+	if kind != jsonKinds[sh.kind] && (sh.kind != kindBool || kind != 'f') {
+		return wrong(scalarNames[sh.kind])
+	}
+	return setScalar(sh, v, t)
 }
 
-// null is a null where a value has to be.
-func (b *binder) null() error {
-	if err := b.d.word("null"); err != nil {
-		return err
-	}
-	return &mismatch{want: "not be null"}
-}
+// jsonKinds is what a scalar is in JSON; a boolean is 't' or 'f'.
+var jsonKinds = [...]jsontext.Kind{kindString: '"', kindInt: '0', kindFloat: '0', kindBool: 't', kindBlob: '"', kindTime: '0'}
 
 var scalarNames = [...]string{
 	kindString: "a string", kindInt: "an integer", kindFloat: "a number", kindBool: "true or false",
 	kindBlob: "a base64 string", kindTime: "a time in seconds since 1970",
 }
 
-// scalar reads a value that begins with c; ok is false, and nothing read, where that is
-// not what the shape is in JSON.
-func (b *binder) scalar(sh *shape, v reflect.Value, c byte) (ok bool, err error) {
+func setScalar(sh *shape, v reflect.Value, t jsontext.Token) error {
 	switch sh.kind {
-	case kindString, kindBlob:
-		if c != '"' {
-			return false, nil
-		}
-		s, err := b.d.str()
+	case kindString:
+		v.SetString(t.String())
+	case kindBool:
+		v.SetBool(t.Bool())
+	case kindBlob:
+		data, err := base64.StdEncoding.DecodeString(t.String())
 		if err != nil {
-			return true, err
-		}
-		if sh.kind == kindString {
-			v.SetString(strings.Clone(s))
-			return true, nil
-		}
-		data, err := base64.StdEncoding.DecodeString(s)
-		if err != nil {
-			return true, wrong("a base64 string")
+			return wrong("a base64 string")
 		}
 		v.SetBytes(data)
-		return true, nil
-	case kindBool:
-		if c != 't' && c != 'f' {
-			return false, nil
-		}
-		v.SetBool(c == 't')
-		return true, b.d.word(map[byte]string{'t': "true", 'f': "false"}[c])
-	}
-	if c != '-' && (c < '0' || c > '9') {
-		return false, nil
-	}
-	s, err := b.d.number()
-	if err != nil {
-		return true, err
-	}
-	return true, setNumber(sh, v, s)
-}
-
-func setNumber(sh *shape, v reflect.Value, s string) error {
-	switch sh.kind {
 	case kindInt:
-		i, err := strconv.ParseInt(s, 10, 64)
+		i, err := strconv.ParseInt(t.String(), 10, 64)
 		if err != nil {
-			f, ferr := strconv.ParseFloat(s, 64)
+			f, ferr := strconv.ParseFloat(t.String(), 64)
 			if ferr != nil || f != math.Trunc(f) || math.Abs(f) > 1<<53 {
 				return wrong("an integer")
 			}
@@ -182,13 +156,13 @@ func setNumber(sh *shape, v reflect.Value, s string) error {
 		}
 		v.SetInt(i)
 	case kindFloat:
-		f, err := strconv.ParseFloat(s, 64)
+		f, err := strconv.ParseFloat(t.String(), 64)
 		if err != nil {
 			return wrong("a number within range")
 		}
 		v.SetFloat(f)
 	case kindTime:
-		f, err := strconv.ParseFloat(s, 64)
+		f, err := strconv.ParseFloat(t.String(), 64)
 		if err != nil || math.Abs(f) > 1e11 {
 			return wrong("a time in seconds since 1970")
 		}
@@ -197,21 +171,17 @@ func setNumber(sh *shape, v reflect.Value, s string) error {
 	return nil
 }
 
-func (b *binder) list(sh *shape, v reflect.Value, c byte, prefix string) error {
-	if c != '[' {
-		return b.wrong("a list")
+func (b *binder) list(sh *shape, v reflect.Value, kind jsontext.Kind, prefix string) error {
+	if kind != '[' {
+		return wrong("a list")
 	}
-	if err := b.d.enter(); err != nil {
+	if _, err := b.d.ReadToken(); err != nil {
 		return err
 	}
 	v.Set(reflect.MakeSlice(sh.typ, 0, 0))
-	for i := 0; ; i++ {
-		more, err := b.d.more(i == 0, ']')
-		if err != nil || !more {
-			return err
-		}
-		if b.d.peek() == 'n' {
-			return within(strconv.Itoa(i), b.null())
+	for i := 0; b.d.PeekKind() != ']'; i++ {
+		if b.d.PeekKind() == 'n' {
+			return within(strconv.Itoa(i), &mismatch{want: "not be null"})
 		}
 		v.Grow(1)
 		v.SetLen(i + 1)
@@ -223,33 +193,27 @@ func (b *binder) list(sh *shape, v reflect.Value, c byte, prefix string) error {
 			return within(strconv.Itoa(i), err)
 		}
 	}
+	_, err := b.d.ReadToken()
+	return err
 }
 
-func (b *binder) object(sh *shape, v reflect.Value, c byte) error {
-	if c != '{' {
-		return b.wrong("an object")
+func (b *binder) object(sh *shape, v reflect.Value, kind jsontext.Kind) error {
+	if kind != '{' {
+		return wrong("an object")
 	}
-	if err := b.d.enter(); err != nil {
+	if _, err := b.d.ReadToken(); err != nil {
 		return err
 	}
 	below := binder{d: b.d}
 	out := reflect.MakeMap(sh.typ)
-	for first := true; ; first = false {
-		more, err := b.d.more(first, '}')
+	for b.d.PeekKind() != '}' {
+		t, err := b.d.ReadToken()
 		if err != nil {
 			return err
 		}
-		if !more {
-			v.Set(out)
-			return nil
-		}
-		name, err := b.d.name()
-		if err != nil {
-			return err
-		}
-		name = strings.Clone(name)
-		if b.d.peek() == 'n' {
-			return within(name, b.null())
+		name := t.String()
+		if b.d.PeekKind() == 'n' {
+			return within(name, &mismatch{want: "not be null"})
 		}
 		e := reflect.New(sh.typ.Elem()).Elem()
 		if err := below.bind(sh.elem, e, ""); err != nil {
@@ -257,34 +221,33 @@ func (b *binder) object(sh *shape, v reflect.Value, c byte) error {
 		}
 		out.SetMapIndex(reflect.ValueOf(name).Convert(sh.typ.Key()), e)
 	}
+	v.Set(out)
+	_, err := b.d.ReadToken()
+	return err
 }
 
-func (b *binder) members(sh *shape, v reflect.Value, c byte, prefix string) error {
-	if c != '{' {
-		return b.wrong("an object")
+func (b *binder) members(sh *shape, v reflect.Value, kind jsontext.Kind, prefix string) error {
+	if kind != '{' {
+		return wrong("an object")
 	}
-	if err := b.d.enter(); err != nil {
+	if _, err := b.d.ReadToken(); err != nil {
 		return err
 	}
-	for first := true; ; first = false {
-		more, err := b.d.more(first, '}')
-		if err != nil || !more {
-			return err
-		}
-		name, err := b.d.name()
+	for b.d.PeekKind() != '}' {
+		t, err := b.d.ReadToken()
 		if err != nil {
 			return err
 		}
-		f := sh.member(name)
+		f := sh.member(t.String())
 		if f == nil {
-			if err := b.d.skip(); err != nil {
+			if err := b.d.SkipValue(); err != nil {
 				return err
 			}
 			continue
 		}
 		fv := v.Field(f.index)
 		at := prefix
-		if b.present != nil && b.d.peek() != 'n' {
+		if b.present != nil && b.d.PeekKind() != 'n' {
 			if prefix == "" || ambiguous(f, fv) {
 				b.present.add(prefix + f.name)
 			}
@@ -296,4 +259,6 @@ func (b *binder) members(sh *shape, v reflect.Value, c byte, prefix string) erro
 			return within(f.name, err)
 		}
 	}
+	_, err := b.d.ReadToken()
+	return err
 }
