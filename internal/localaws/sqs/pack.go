@@ -19,14 +19,14 @@ const packVersion = 1
 
 // packed is what is a message's own in a pack. Its strings share the pack's memory.
 type packed struct {
-	uuid, body, sender, md5  string
-	attributes, trace, group *string
+	uuid, body, sender, md5 string
+	attributes, trace       *string
 }
 
 // pack encodes messages that can be stored together; nil where they cannot. Those of
 // queues with tenants cannot: a row is of one tenant.
 //
-// After the version comes the number of messages; then for each its seven fields in
+// After the version comes the number of messages; then for each its six fields in
 // packed's order: a length plus one, 0 for none, and the bytes. Numbers are varints.
 func pack(q *queue, out []*outgoing) []byte {
 	if q.fifo || len(out) < 2 || q.tenants.Load() {
@@ -49,7 +49,7 @@ func pack(q *queue, out []*outgoing) []byte {
 		if m.md5 == nil {
 			m.digest()
 		}
-		for _, f := range [...]*string{&m.uuid, &m.body, &m.sender, m.md5, m.attributes, m.trace, m.group} {
+		for _, f := range [...]*string{&m.uuid, &m.body, &m.sender, m.md5, m.attributes, m.trace} {
 			if f == nil {
 				b = append(b, 0)
 				continue
@@ -81,7 +81,7 @@ func unpack(data string) ([]packed, error) {
 				*f = *v
 			}
 		}
-		m.attributes, m.trace, m.group = d.field(), d.field(), d.field()
+		m.attributes, m.trace = d.field(), d.field()
 	}
 	if d.bad || d.rest != "" {
 		return nil, fmt.Errorf("%w: its lengths do not add up", errPack)

@@ -337,7 +337,7 @@ func messages(tx *db.Tx, spool int64, n int, query string, args ...any) ([]recei
 // fill takes over what a pack says of a message.
 func (m *received) fill(p *packed) {
 	m.uuid, m.body, m.sender = p.uuid, p.body, p.sender
-	m.attributes, m.trace, m.group, m.md5 = nullable(p.attributes), nullable(p.trace), nullable(p.group), nullable(&p.md5)
+	m.attributes, m.trace, m.group, m.md5 = nullable(p.attributes), nullable(p.trace), sql.NullString{}, nullable(&p.md5)
 }
 
 func nullable(v *string) sql.NullString { return sql.NullString{String: deref(v), Valid: v != nil} }

@@ -103,8 +103,8 @@ func own(tx *db.Tx, spool, id int64) error {
 		return err
 	}
 	m := &found[0]
-	if _, err := tx.Exec("INSERT INTO sqs_bodies (id, uuid, body, attributes, sender, trace, grp, md5) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-		id, m.uuid, m.body, m.attributes, m.sender, m.trace, m.group, m.md5); err != nil {
+	if _, err := tx.Exec("INSERT INTO sqs_bodies (id, uuid, body, attributes, sender, trace, md5) VALUES (?, ?, ?, ?, ?, ?, ?)",
+		id, m.uuid, m.body, m.attributes, m.sender, m.trace, m.md5); err != nil {
 		return err
 	}
 	if _, err := tx.Exec("UPDATE sqs_messages SET pack = 0 WHERE spool = ? AND id = ?", spool, id); err != nil {

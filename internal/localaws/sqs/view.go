@@ -228,7 +228,7 @@ func scanMessages(rows *sql.Rows, maxBody int) ([]MessageView, error) {
 		p := &members[i]
 		all[i] = m
 		v := &all[i]
-		v.Seq, v.ID, v.Sender, v.Group, v.Trace, v.Size = r.id+int64(i), p.uuid, p.sender, deref(p.group), deref(p.trace), int64(len(p.body))
+		v.Seq, v.ID, v.Sender, v.Trace, v.Size = r.id+int64(i), p.uuid, p.sender, deref(p.trace), int64(len(p.body))
 		if v.Body = p.body; maxBody > 0 {
 			v.Body = cut(v.Body, maxBody)
 		}
