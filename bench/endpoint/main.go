@@ -56,7 +56,11 @@ func run(ctx context.Context) (err error) {
 	flag.IntVar(&o.clients, "clients", 8, "concurrent clients")
 	flag.BoolVar(&o.moto, "moto", false, "moto_server as a peer, too (it takes minutes)")
 	flag.StringVar(&o.dir, "dir", "", "directory for data (default: a temporary one); its file system is what is measured")
+	plain := flag.String("plain", "", "serve the files of -dir at this address and do nothing else: what objects are compared to")
 	flag.Parse()
+	if *plain != "" {
+		return plainServer(*plain, o.dir)
+	}
 	for b := range strings.SplitSeq(backlogs, ",") {
 		n, err := strconv.Atoi(b)
 		if err != nil || n < 0 {

@@ -1,7 +1,8 @@
 // Package sigv4 verifies AWS Signature Version 4 on requests to the endpoint.
 //
 // It signs a copy of the request, reduced to the headers that the client says it
-// signed, with the SDK's own signer and compares. It imports nothing of ours.
+// signed, with the SDK's own signer and compares; plain requests are spared the copy
+// (quick.go). It imports nothing of ours.
 //
 // Format: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv.html
 package sigv4
@@ -16,6 +17,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -115,6 +117,7 @@ type Verifier struct {
 
 	signer *v4.Signer
 	s3     *v4.Signer
+	last   atomic.Pointer[signingKey]
 }
 
 // New makes a Verifier.
@@ -149,7 +152,14 @@ func (v *Verifier) Verify(r *http.Request, body []byte, service string) (Scope, 
 	if err := v.checkTime(sig); err != nil {
 		return Scope{}, err
 	}
-	want, err := v.sign(r, body, sig, secret)
+	hash, err := bodyHash(r, body, sig)
+	if err != nil {
+		return Scope{}, err
+	}
+	if v.quick(r, sig, secret, hash) {
+		return sig.Scope, nil
+	}
+	want, err := v.sign(r, hash, sig, secret)
 	if err != nil {
 		return Scope{}, err
 	}
@@ -183,8 +193,21 @@ func (v *Verifier) checkTime(sig signature) error {
 	return nil
 }
 
+// bodyHash is the body's hash as it is signed: hexadecimal, or what stands for it.
+func bodyHash(r *http.Request, body []byte, sig signature) (string, error) {
+	sum := sha256.Sum256(body)
+	hash := hex.EncodeToString(sum[:])
+	if given := r.Header.Get("X-Amz-Content-Sha256"); given != "" && !sig.presigned {
+		if given != "UNSIGNED-PAYLOAD" && given != hash {
+			return "", refuse("XAmzContentSHA256Mismatch", "The provided 'x-amz-content-sha256' header does not match what was computed.")
+		}
+		hash = given
+	}
+	return hash, nil
+}
+
 // sign computes the signature that the request should carry.
-func (v *Verifier) sign(r *http.Request, body []byte, sig signature, secret string) (string, error) {
+func (v *Verifier) sign(r *http.Request, hash string, sig signature, secret string) (string, error) {
 	c := &http.Request{Method: r.Method, Host: r.Host, Header: http.Header{}}
 	u := *r.URL
 	u.Host = r.Host
@@ -201,14 +224,6 @@ func (v *Verifier) sign(r *http.Request, body []byte, sig signature, secret stri
 			}
 			c.Header[http.CanonicalHeaderKey(h)] = vs
 		}
-	}
-	sum := sha256.Sum256(body)
-	hash := hex.EncodeToString(sum[:])
-	if given := r.Header.Get("X-Amz-Content-Sha256"); given != "" && !sig.presigned {
-		if given != "UNSIGNED-PAYLOAD" && given != hash {
-			return "", refuse("XAmzContentSHA256Mismatch", "The provided 'x-amz-content-sha256' header does not match what was computed.")
-		}
-		hash = given
 	}
 	creds := aws.Credentials{AccessKeyID: sig.AccessKey, SecretAccessKey: secret}
 	signer := v.signer
@@ -246,7 +261,10 @@ func (v *Verifier) sign(r *http.Request, body []byte, sig signature, secret stri
 // parse reads the signature's parts from the header or the query.
 func parse(r *http.Request) (signature, error) {
 	a := r.Header.Get("Authorization")
-	q := r.URL.Query()
+	var q url.Values
+	if a == "" {
+		q = r.URL.Query()
+	}
 	if a == "" && q.Get("X-Amz-Algorithm") == "" {
 		return signature{}, refuse("MissingAuthenticationToken", "Request is missing Authentication Token: sign it with Signature Version 4.")
 	}

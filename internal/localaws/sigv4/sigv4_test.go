@@ -78,9 +78,9 @@ func check(t *testing.T, err error, code string) {
 }
 
 // signed makes a correctly signed request, which each case then damages.
-func signed(t *testing.T, at time.Time, body string) *http.Request {
+func signed(t *testing.T, query string, at time.Time, body string) *http.Request {
 	t.Helper()
-	r := httptest.NewRequest("POST", "http://localhost:4566/?a=1&b=%20", strings.NewReader(body))
+	r := httptest.NewRequest("POST", "http://localhost:4566/"+query, strings.NewReader(body))
 	r.Header.Set("Content-Type", "application/x-amz-json-1.0")
 	sum := sha256.Sum256([]byte(body))
 	err := v4.NewSigner().SignHTTP(context.Background(), aws.Credentials{AccessKeyID: "test", SecretAccessKey: "secret"}, r, hex.EncodeToString(sum[:]), "sqs", "us-east-1", at)
@@ -116,16 +116,51 @@ func TestDamagedRequestsAreRefused(t *testing.T) {
 			r.Header.Set("Authorization", strings.Replace(r.Header.Get("Authorization"), ";host", "", 1))
 		}},
 	} {
-		t.Run(tc.name, func(t *testing.T) {
-			v := verifier()
-			v.Now = func() time.Time { return now }
-			r := signed(t, tc.at, "x")
-			if tc.damage != nil {
-				tc.damage(r)
+		for _, query := range []string{"", "?a=1&b=%20"} { // verified quickly, and with the SDK's signer
+			t.Run(tc.name+query, func(t *testing.T) {
+				v := verifier()
+				v.Now = func() time.Time { return now }
+				r := signed(t, query, tc.at, "x")
+				if tc.damage != nil {
+					tc.damage(r)
+				}
+				_, err := v.Verify(r, []byte(tc.body), "sqs")
+				check(t, err, tc.code)
+			})
+		}
+	}
+}
+
+// TestQuickIsTheSDKsSigner holds the short way to the long one, and sees that it is taken.
+func TestQuickIsTheSDKsSigner(t *testing.T) {
+	v := verifier()
+	for _, day := range []int{4, 5, 4} { // the kept key is another day's
+		now := time.Date(2026, 3, day, 5, 6, 7, 0, time.UTC)
+		r := signed(t, "", now, "x")
+		sig, err := parse(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		hash, err := bodyHash(r, []byte("x"), sig)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if slow, err := v.sign(r, hash, sig, "secret"); err != nil || slow != sig.value {
+			t.Errorf("the SDK's signer: %s, %v, want %s", slow, err, sig.value)
+		}
+		if !v.quick(r, sig, "secret", hash) {
+			t.Error("a plain request was not verified quickly")
+		}
+		if v.quick(r, sig, "guess", hash) {
+			t.Error("another secret was accepted")
+		}
+		for _, h := range []string{"X-Amz-Date", "Content-Type"} {
+			other := r.Clone(context.Background())
+			other.Header.Set(h, "20260304T000000Z")
+			if v.quick(other, sig, "secret", hash) {
+				t.Errorf("another %s was accepted", h)
 			}
-			_, err := v.Verify(r, []byte(tc.body), "sqs")
-			check(t, err, tc.code)
-		})
+		}
 	}
 }
 

@@ -13,7 +13,7 @@ const maxGlance = 150_000
 
 // glanceCounts is count with a bound.
 const glanceCounts = `SELECT total,
-	(SELECT count(*) FROM (SELECT 1 FROM sqs_messages INDEXED BY sqs_messages_visible WHERE spool = ?1 AND visible_at > ?2 LIMIT ?3)),
+	(SELECT coalesce(sum(n), 0) FROM (SELECT n FROM sqs_messages INDEXED BY sqs_messages_visible WHERE spool = ?1 AND visible_at > ?2 LIMIT ?3)),
 	(SELECT count(*) FROM (SELECT 1 FROM sqs_messages INDEXED BY sqs_messages_delayed WHERE spool = ?1 AND visible_at > ?2 AND delayed = 1 LIMIT ?3))
 	FROM sqs_spools WHERE id = ?1`
 
@@ -22,7 +22,7 @@ func (s *Service) glance(ctx context.Context, q *queue) (c counts, rough bool, e
 	var total, hidden int64
 	err = s.db.Read().QueryRowContext(ctx, glanceCounts, q.spool.Load(), time.Now().UnixMilli(), maxGlance).Scan(&total, &hidden, &c.delayed)
 	c.visible, c.inFlight = total-hidden, max(hidden-c.delayed, 0)
-	return c, hidden == maxGlance, err
+	return c, hidden >= maxGlance, err
 }
 
 // Page returns queues whose names contain a text, by name: those after one of them, at

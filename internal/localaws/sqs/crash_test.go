@@ -3,6 +3,7 @@ package sqs
 import (
 	"bufio"
 	"context"
+	"database/sql"
 	"fmt"
 	"io"
 	"net"
@@ -158,34 +159,57 @@ func TestNothingAcknowledgedIsLostInACrash(t *testing.T) {
 	}
 }
 
-// stock reads all messages, whatever their state, by body.
+// stock reads all messages, whatever their state, by body, and holds rows, bodies and
+// packs to each other.
 func stock(t *testing.T, d *db.DB) map[string]bool {
 	t.Helper()
-	var bodies int
-	if err := d.Read().QueryRow("SELECT count(*) FROM sqs_bodies").Scan(&bodies); err != nil {
-		t.Fatal(err)
-	}
-	rows, err := d.Read().Query("SELECT b.body FROM sqs_messages m JOIN sqs_bodies b ON b.id = m.id")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer rows.Close()
 	have := map[string]bool{}
-	for rows.Next() {
-		var body string
-		if err := rows.Scan(&body); err != nil {
-			t.Fatal(err)
-		}
+	add := func(body string) {
 		if have[body] {
 			t.Errorf("%s is there twice", body)
 		}
 		have[body] = true
 	}
+	rows, err := d.Read().Query(`SELECT m.id, m.n, m.pack, b.body, p.data FROM sqs_messages m
+		LEFT JOIN sqs_bodies b ON b.id = m.id LEFT JOIN sqs_packs p ON p.id = m.pack`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer rows.Close()
+	single, packs := 0, map[int64]bool{}
+	for rows.Next() {
+		var r row
+		var body sql.NullString
+		var data []byte
+		if err := rows.Scan(&r.id, &r.n, &r.pack, &body, &data); err != nil {
+			t.Fatal(err)
+		}
+		if r.pack == 0 {
+			single++
+			if r.n != 1 || !body.Valid {
+				t.Errorf("row %+v, body %v", r, body)
+			}
+			add(body.String)
+			continue
+		}
+		packs[r.pack] = true
+		members, err := unpackSome(string(data), r.id-r.pack, r.n)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range members {
+			add(m.body)
+		}
+	}
 	if err := rows.Err(); err != nil {
 		t.Fatal(err)
 	}
-	if bodies != len(have) {
-		t.Errorf("%d bodies, but %d messages", bodies, len(have))
+	var bodies, kept int
+	if err := d.Read().QueryRow("SELECT (SELECT count(*) FROM sqs_bodies), (SELECT count(*) FROM sqs_packs)").Scan(&bodies, &kept); err != nil {
+		t.Fatal(err)
+	}
+	if bodies != single || kept != len(packs) {
+		t.Errorf("%d bodies and %d packs, but %d and %d are referred to", bodies, kept, single, len(packs))
 	}
 	return have
 }

@@ -44,7 +44,7 @@ const (
 	selectDueOf = `SELECT visible_at, id FROM sqs_messages INDEXED BY sqs_messages_tenant
 	WHERE spool = ? AND tenant = ? AND tenant <> 0 AND visible_at <= ? ORDER BY visible_at LIMIT ?`
 
-	selectOne = selectMessages + " WHERE m.spool = ? AND m.id = ?"
+	selectOne = selectMessages + "AND m.spool = ? AND m.id = ?"
 )
 
 // tenant is whose a message with this group is.
@@ -100,8 +100,15 @@ func (s *Service) fair(tx *db.Tx, q *queue, spool, now int64, found []received) 
 		return nil, err
 	}
 	want := len(found)
-	for _, m := range found {
-		if len(quiet) < want && !slices.ContainsFunc(quiet, func(other received) bool { return other.id == m.id }) {
+	for i, m := range found {
+		if len(quiet) == want {
+			// What is left out may share its row with what is not.
+			if i > 0 && found[i-1].row == m.row {
+				return quiet, part(tx, spool, m.id)
+			}
+			break
+		}
+		if !slices.ContainsFunc(quiet, func(other received) bool { return other.id == m.id }) {
 			quiet = append(quiet, m)
 		}
 	}
@@ -163,7 +170,7 @@ func (s *Service) quiet(tx *db.Tx, q *queue, spool, now int64, want int, noisy f
 	slices.SortFunc(places, func(a, b place) int { return cmp.Or(cmp.Compare(a.due, b.due), cmp.Compare(a.id, b.id)) })
 	var out []received
 	for _, p := range places[:min(want, len(places))] {
-		some, err := messages(tx, 1, selectOne, spool, p.id)
+		some, err := messages(tx, spool, 1, selectOne, spool, p.id)
 		if err != nil {
 			return nil, err
 		}

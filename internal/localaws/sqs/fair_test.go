@@ -131,3 +131,34 @@ func TestEachOfManyQuietTenantsHasItsTurn(t *testing.T) {
 		t.Errorf("%d of %d quiet tenants had their turn", len(got), len(want))
 	}
 }
+
+// Messages that were stored together before there were tenants are handed out one by one,
+// each once, where quiet tenants take the place of some of them.
+func TestQuietTenantsComeBetweenMessagesStoredTogether(t *testing.T) {
+	inBubble(t, func(t *testing.T, _ *Service, _ *db.DB, c *sqs.Client) {
+		url := create(t, c, "q", nil)
+		sendMany(t, c, url, "", 10)
+		time.Sleep(time.Second)
+		sendMany(t, c, url, "loud", 35)
+		time.Sleep(time.Second)
+		// Due again later, they come after the others.
+		if _, err := c.ReceiveMessage(t.Context(), &sqs.ReceiveMessageInput{QueueUrl: &url, MaxNumberOfMessages: 10, VisibilityTimeout: 1}); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(2 * time.Second)
+		for range 3 {
+			receive(t, c, url, 0)
+		}
+		sendMany(t, c, url, "quiet", 3)
+		got := receive(t, c, url, 0)
+		if want := "quiet0 quiet1 quiet2 loud30 loud31 loud32 loud33 loud34 0 1"; bodies(got) != want {
+			t.Errorf("received %s, want %s", bodies(got), want)
+		}
+		for _, m := range got {
+			remove(t, c, url, m)
+		}
+		if got := bodies(receive(t, c, url, 0)); got != "2 3 4 5 6 7 8 9" {
+			t.Errorf("then %s", got)
+		}
+	})
+}

@@ -125,6 +125,7 @@ func grouped(tx *db.Tx, spool, gid, after int64, n int) ([]received, error) {
 		if err := rows.Scan(&m.id, &m.sentAt, &m.firstAt, &m.visibleAt, &m.receives, &m.earlier, &m.uuid, &m.body, &m.sender, &m.attributes, &m.trace, &m.group, &m.source, &m.dedup); err != nil {
 			return nil, err
 		}
+		m.row = m.id
 		found = append(found, m)
 	}
 	return found, rows.Err()

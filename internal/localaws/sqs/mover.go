@@ -204,6 +204,8 @@ func (s *Service) movable(tx *db.Tx, q *queue, m *moveRow, n int) (found []movab
 	if q.fifo {
 		query = selectMovableFIFO
 		args = append(args, time.Now().UnixMilli(), m.cursor)
+	} else if err := ownDue(tx, q.spool.Load(), m.started, n); err != nil {
+		return nil, err
 	}
 	rows, err := tx.Query(query, args...)
 	if err != nil {

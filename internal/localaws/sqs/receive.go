@@ -92,6 +92,7 @@ func checkVisibility(v int32) error {
 
 // received is a message handed out.
 type received struct {
+	row                 int64 // of sqs_messages: the id of its first message
 	id, sentAt, firstAt int64
 	visibleAt           int64 // before this receive
 	receives            int64 // from this queue, this receive included
@@ -156,11 +157,11 @@ func (s *Service) receive(ctx context.Context, q *queue, want int, visibility, w
 }
 
 const (
-	messageColumns = `SELECT m.id, m.sent_at, m.first_at, m.visible_at, m.receives, m.tenant, b.received, b.uuid, b.body, b.sender, b.attributes, b.trace, b.grp, b.source, b.md5
+	messageColumns = `SELECT m.id, m.n, m.pack, m.sent_at, m.first_at, m.visible_at, m.receives, m.tenant, p.data, b.received, b.uuid, b.body, b.sender, b.attributes, b.trace, b.grp, b.source, b.md5
 	FROM sqs_messages m `
-	selectMessages = messageColumns + "JOIN sqs_bodies b ON b.id = m.id"
-	selectDue      = messageColumns + `INDEXED BY sqs_messages_visible JOIN sqs_bodies b ON b.id = m.id
-	WHERE m.spool = ? AND m.visible_at <= ? ORDER BY m.visible_at, m.id LIMIT ?`
+	contents       = ` LEFT JOIN sqs_packs p ON p.id = m.pack LEFT JOIN sqs_bodies b ON b.id = m.id AND m.pack = 0 WHERE (p.id IS NOT NULL OR b.id IS NOT NULL) `
+	selectMessages = messageColumns + contents
+	selectDue      = messageColumns + "INDEXED BY sqs_messages_visible" + contents + "AND m.spool = ? AND m.visible_at <= ? ORDER BY m.visible_at, m.id LIMIT ?"
 )
 
 const selectNext = `SELECT visible_at FROM sqs_messages INDEXED BY sqs_messages_visible
@@ -283,27 +284,63 @@ func countInFlight(tx *db.Tx, spool, now int64) (int64, error) {
 	return invisible - delayed, err
 }
 
+// due finds up to n messages that are due and gives them rows that stand for no others.
 func due(tx *db.Tx, spool, now int64, n int) ([]received, error) {
-	return messages(tx, n, selectDue, spool, now, n)
+	return messages(tx, spool, n, selectDue, spool, now, n)
 }
 
-// messages reads up to n messages by a query of messageColumns.
-func messages(tx *db.Tx, n int, query string, args ...any) ([]received, error) {
+// messages finds up to n messages of a spool by a query of messageColumns and gives them
+// rows that stand for no others.
+func messages(tx *db.Tx, spool int64, n int, query string, args ...any) ([]received, error) {
 	rows, err := tx.Query(query, args...)
 	if err != nil {
 		return nil, err
 	}
 	defer rows.Close()
 	found := make([]received, 0, n)
-	for rows.Next() {
+	var last row // as it is stored
+	for len(found) < n && rows.Next() {
 		var m received
-		if err := rows.Scan(&m.id, &m.sentAt, &m.firstAt, &m.visibleAt, &m.receives, &m.tenant, &m.earlier, &m.uuid, &m.body, &m.sender, &m.attributes, &m.trace, &m.group, &m.source, &m.md5); err != nil {
+		var data sql.RawBytes
+		var earlier sql.NullInt64
+		var uuid, body, sender sql.NullString
+		if err := rows.Scan(&last.id, &last.n, &last.pack, &m.sentAt, &m.firstAt, &m.visibleAt, &m.receives, &m.tenant, &data,
+			&earlier, &uuid, &body, &sender, &m.attributes, &m.trace, &m.group, &m.source, &m.md5); err != nil {
 			return nil, err
 		}
-		found = append(found, m)
+		m.row = last.id
+		if last.pack == 0 {
+			m.id, m.earlier, m.uuid, m.body, m.sender = last.id, earlier.Int64, uuid.String, body.String, sender.String
+			found = append(found, m)
+			continue
+		}
+		// The messages share one string, which lives as long as any of them.
+		members, err := unpackSome(string(data), last.id-last.pack, min(last.n, int64(n-len(found))))
+		if err != nil {
+			return nil, err
+		}
+		for i := range members {
+			m.fill(&members[i])
+			m.id = last.id + int64(i)
+			found = append(found, m)
+		}
 	}
-	return found, rows.Err()
+	if err := errors.Join(rows.Err(), rows.Close()); err != nil || len(found) == 0 {
+		return nil, err
+	}
+	if end := found[len(found)-1].id + 1; end < last.end() {
+		return found, carve(tx, spool, last, last.id, end)
+	}
+	return found, nil
 }
+
+// fill takes over what a pack says of a message.
+func (m *received) fill(p *packed) {
+	m.uuid, m.body, m.sender = p.uuid, p.body, p.sender
+	m.attributes, m.trace, m.group, m.md5 = nullable(p.attributes), nullable(p.trace), sql.NullString{}, nullable(&p.md5)
+}
+
+func nullable(v *string) sql.NullString { return sql.NullString{String: deref(v), Valid: v != nil} }
 
 // sift returns the messages that may be handed out, disposing of the others.
 func (s *Service) sift(tx *db.Tx, q *queue, spool, now int64, found []received) ([]received, error) {
@@ -328,6 +365,11 @@ func (s *Service) sift(tx *db.Tx, q *queue, spool, now int64, found []received) 
 	}
 	if len(expired) > 0 {
 		if _, _, err := s.remove(tx, spool, expired); err != nil {
+			return nil, err
+		}
+	}
+	for _, m := range dead {
+		if err := own(tx, spool, m.id); err != nil {
 			return nil, err
 		}
 	}
@@ -384,10 +426,12 @@ func (s *Service) lease(tx *db.Tx, spool, now int64, visibility time.Duration, l
 	if len(live) == 0 {
 		return nil
 	}
-	ids := make([]int64, len(live))
+	ids := make([]int64, 0, len(live)) // of the rows, each of which stands for some of live and no others
 	for i := range live {
 		m := &live[i]
-		ids[i] = m.id
+		if len(ids) == 0 || ids[len(ids)-1] != m.row {
+			ids = append(ids, m.row)
+		}
 		m.receives++
 		m.at = now
 		if m.firstAt == 0 {
@@ -407,6 +451,9 @@ func (s *Service) giveBack(q *queue, got []received) error {
 		for _, m := range got {
 			if m.gid > 0 {
 				gids[m.gid] = true
+			}
+			if _, _, err := single(tx, spool, m.id); err != nil {
+				return err
 			}
 			if _, err := tx.Exec("UPDATE sqs_messages SET visible_at = ?, receives = receives - 1 WHERE spool = ? AND id = ? AND receives = ?",
 				m.visibleAt, spool, m.id, m.receives); err != nil {

@@ -13,7 +13,7 @@ import "github.com/tintype/tintype/internal/localaws/db"
 // total counts a spool's messages, so that nothing ever scans to count them: what is
 // in flight or delayed is counted by index ranges beyond now, the rest is the
 // difference.
-var Schema = db.Schema{Name: "sqs", Steps: []string{baseTables, fifoTables, digestColumn, tenantColumn}}
+var Schema = db.Schema{Name: "sqs", Steps: []string{baseTables, fifoTables, digestColumn, tenantColumn, packTables}}
 
 const baseTables = `
 CREATE TABLE IF NOT EXISTS sqs_meta (
@@ -134,4 +134,27 @@ const digestColumn = `ALTER TABLE sqs_bodies ADD COLUMN md5 TEXT;`
 const tenantColumn = `
 ALTER TABLE sqs_messages ADD COLUMN tenant INTEGER NOT NULL DEFAULT 0;
 CREATE INDEX sqs_messages_tenant ON sqs_messages (spool, tenant, visible_at, delayed) WHERE tenant <> 0;
+`
+
+// packTables lets messages that were sent together be stored together: a row of
+// sqs_messages with a pack stands for n messages, id to id+n-1, which have everything
+// in the row in common; what is each one's own is in the pack, whose id is that of its
+// first message. Several rows may refer to one pack once its messages have gone
+// different ways; all of them are in one spool. See pack.go.
+//
+// Messages of packs take their numbers from the sequence of sqs_bodies, which has to
+// exist for that.
+const packTables = `
+ALTER TABLE sqs_messages ADD COLUMN n INTEGER NOT NULL DEFAULT 1;
+ALTER TABLE sqs_messages ADD COLUMN pack INTEGER NOT NULL DEFAULT 0;
+DROP INDEX sqs_messages_visible;
+CREATE INDEX sqs_messages_visible ON sqs_messages (spool, visible_at, id, n);
+
+CREATE TABLE sqs_packs (
+	id   INTEGER PRIMARY KEY,
+	data BLOB NOT NULL
+) STRICT;
+
+INSERT INTO sqlite_sequence (name, seq) SELECT 'sqs_bodies', 0
+	WHERE NOT EXISTS (SELECT 1 FROM sqlite_sequence WHERE name = 'sqs_bodies');
 `

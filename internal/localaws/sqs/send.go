@@ -65,7 +65,7 @@ func (s *Service) EnqueueTx(tx *db.Tx, queueARN string, m Outbound) error {
 	if err := out.order(q, cfg, optional(m.GroupID), optional(m.DedupID)); err != nil {
 		return err
 	}
-	return s.insert(tx, q, []*outgoing{out})
+	return s.insert(tx, q, []*outgoing{out}, nil)
 }
 
 func (s *Service) sendMessage(ctx context.Context, r *wire.Request, in *sqs.SendMessageInput) (*sqs.SendMessageOutput, error) {
@@ -85,7 +85,7 @@ func (s *Service) sendMessage(ctx context.Context, r *wire.Request, in *sqs.Send
 		return nil, err
 	}
 	out.digest()
-	if err := s.db.Update(ctx, func(tx *db.Tx) error { return s.insert(tx, q, []*outgoing{out}) }); err != nil {
+	if err := s.db.Update(ctx, func(tx *db.Tx) error { return s.insert(tx, q, []*outgoing{out}, nil) }); err != nil {
 		return nil, err
 	}
 	return &sqs.SendMessageOutput{
@@ -140,7 +140,8 @@ func (s *Service) sendMessageBatch(ctx context.Context, r *wire.Request, in *sqs
 		return nil, batch("BatchRequestTooLong", "Batch requests cannot be longer than %d bytes. You have sent %d bytes.", maxBatchSize, total)
 	}
 	if len(out) > 0 {
-		if err := s.db.Update(ctx, func(tx *db.Tx) error { return s.insert(tx, q, out) }); err != nil {
+		together := pack(q, out)
+		if err := s.db.Update(ctx, func(tx *db.Tx) error { return s.insert(tx, q, out, together) }); err != nil {
 			return nil, err
 		}
 		for i, o := range out {
@@ -151,12 +152,16 @@ func (s *Service) sendMessageBatch(ctx context.Context, r *wire.Request, in *sqs
 }
 
 // insert stores up to maxEntries messages and wakes receivers once they are durable.
-func (s *Service) insert(tx *db.Tx, q *queue, out []*outgoing) error {
+// together is their pack, where they have one.
+func (s *Service) insert(tx *db.Tx, q *queue, out []*outgoing, together []byte) error {
 	if q.deleted.Load() {
 		return errNoQueue()
 	}
 	if q.fifo {
 		return s.insertFIFO(tx, q, out)
+	}
+	if together != nil {
+		return insertPack(tx, q, int64(len(out)), together)
 	}
 	spool := q.spool.Load()
 	now := time.Now().UnixMilli()
@@ -202,6 +207,31 @@ func (s *Service) insert(tx *db.Tx, q *queue, out []*outgoing) error {
 		if first > 0 {
 			q.gate.notice(time.UnixMilli(first))
 		}
+	})
+	return nil
+}
+
+// insertPack is insert of n messages as one.
+func insertPack(tx *db.Tx, q *queue, n int64, data []byte) error {
+	spool, now := q.spool.Load(), time.Now().UnixMilli()
+	// The ids are from the sequence that those of single messages are from.
+	var last int64
+	if err := tx.QueryRow("UPDATE sqlite_sequence SET seq = seq + ? WHERE name = 'sqs_bodies' RETURNING seq", n).Scan(&last); err != nil {
+		return err
+	}
+	first := last - n + 1
+	if _, err := tx.Exec("INSERT INTO sqs_packs (id, data) VALUES (?, ?)", first, data); err != nil {
+		return err
+	}
+	if _, err := tx.Exec("INSERT INTO sqs_messages (spool, id, visible_at, sent_at, delayed, n, pack) VALUES (?, ?, ?, ?, 0, ?, ?)", spool, first, now, now, n, first); err != nil {
+		return err
+	}
+	if err := addTotal(tx, spool, int(n)); err != nil {
+		return err
+	}
+	tx.OnCommit(func() {
+		q.traffic.in.add(now, int(n))
+		q.gate.wake(int(n))
 	})
 	return nil
 }

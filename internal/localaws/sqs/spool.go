@@ -10,7 +10,7 @@ import (
 )
 
 const (
-	countInvisible = "SELECT count(*) FROM sqs_messages INDEXED BY sqs_messages_visible WHERE spool = ? AND visible_at > ?"
+	countInvisible = "SELECT coalesce(sum(n), 0) FROM sqs_messages INDEXED BY sqs_messages_visible WHERE spool = ? AND visible_at > ?"
 	countDelayed   = "SELECT count(*) FROM sqs_messages INDEXED BY sqs_messages_delayed WHERE spool = ? AND visible_at > ? AND delayed = 1"
 )
 
@@ -18,7 +18,7 @@ const (
 type statements struct {
 	insertBodies, insertMessages [maxEntries + 1]string
 	// The following take maxEntries ids; unused places are 0, which no message has.
-	lease, deleteMessages, deleteGrouped, deleteBodies string
+	lease, deleteSingles, deleteGrouped, deleteBodies string
 }
 
 func newStatements() statements {
@@ -30,8 +30,8 @@ func newStatements() statements {
 	in := " IN (" + repeat("?", maxEntries) + ")"
 	st.lease = `UPDATE sqs_messages SET visible_at = ?, receives = receives + 1, delayed = 0,
 		first_at = CASE first_at WHEN 0 THEN ? ELSE first_at END WHERE spool = ? AND id` + in
-	st.deleteMessages = "DELETE FROM sqs_messages WHERE spool = ? AND id" + in + " RETURNING id, visible_at"
-	st.deleteGrouped = st.deleteMessages + ", gid"
+	st.deleteSingles = "DELETE FROM sqs_messages WHERE spool = ? AND n = 1 AND id" + in + " RETURNING id, visible_at, pack"
+	st.deleteGrouped = "DELETE FROM sqs_messages WHERE spool = ? AND id" + in + " RETURNING id, visible_at, gid"
 	st.deleteBodies = "DELETE FROM sqs_bodies WHERE id" + in
 	return st
 }
@@ -94,41 +94,4 @@ func (s *Service) count(ctx context.Context, q *queue) (c counts, err error) {
 	}
 	c.visible, c.inFlight = total-invisible, invisible-c.delayed
 	return c, nil
-}
-
-// remove deletes messages of a spool by id and tells how many there were, and how
-// many of them were in flight.
-func (s *Service) remove(tx *db.Tx, spool int64, ids []int64) (n, inFlight int, err error) {
-	// A message that moved to another queue is not of this spool, and keeps its body.
-	gone, inFlight, err := s.unlist(tx, spool, ids)
-	if err != nil || len(gone) == 0 {
-		return 0, 0, err
-	}
-	if _, err := tx.Exec(s.sql.deleteBodies, padded(nil, gone)...); err != nil {
-		return 0, 0, err
-	}
-	return len(gone), inFlight, addTotal(tx, spool, -len(gone))
-}
-
-// unlist takes messages out of a spool, leaving their bodies, and returns which were
-// there and how many of them were in flight.
-func (s *Service) unlist(tx *db.Tx, spool int64, ids []int64) (gone []int64, inFlight int, err error) {
-	now := time.Now().UnixMilli()
-	rows, err := tx.Query(s.sql.deleteMessages, padded([]any{spool}, ids)...)
-	if err != nil {
-		return nil, 0, err
-	}
-	defer rows.Close()
-	gone = make([]int64, 0, maxEntries)
-	for rows.Next() {
-		var id, visibleAt int64
-		if err := rows.Scan(&id, &visibleAt); err != nil {
-			return nil, 0, err
-		}
-		gone = append(gone, id)
-		if visibleAt > now {
-			inFlight++
-		}
-	}
-	return gone, inFlight, rows.Err()
 }

@@ -536,7 +536,7 @@ func TestPurgedAndDeletedMessagesGo(t *testing.T) {
 	go func() { done <- s.Run(ctx) }()
 	eventually(t, "the old messages were swept", func() bool {
 		var rows int
-		err := d.Read().QueryRow("SELECT (SELECT count(*) FROM sqs_messages) + (SELECT count(*) FROM sqs_bodies) + (SELECT count(*) FROM sqs_spools WHERE dead = 1)").Scan(&rows)
+		err := d.Read().QueryRow("SELECT (SELECT count(*) FROM sqs_messages) + (SELECT count(*) FROM sqs_bodies) + (SELECT count(*) FROM sqs_packs) + (SELECT count(*) FROM sqs_spools WHERE dead = 1)").Scan(&rows)
 		return err == nil && rows == 0
 	})
 	stop()
@@ -555,7 +555,8 @@ func TestReceivingIsAnIndexSeek(t *testing.T) {
 		args []any
 	}{
 		{selectDue, []any{1, 2, 10}}, {selectNext, []any{1, 2}}, {countInvisible, []any{1, 2}}, {countDelayed, []any{1, 2}},
-		{newStatements().deleteMessages, padded([]any{int64(1)}, nil)}, {newStatements().lease, padded([]any{1, 2, 3}, nil)},
+		{newStatements().deleteSingles, padded([]any{int64(1)}, nil)}, {newStatements().lease, padded([]any{1, 2, 3}, nil)},
+		{selectRow, []any{1, 2}}, {deleteRow, []any{1, 2, 3}}, {freePack, []any{1, 2}}, {shortenRow, []any{1, 2, 3}}, {copyRow, []any{1, 2, 3, 4}},
 	} {
 		for _, detail := range plan(t, d, query.sql, query.args) {
 			if strings.Contains(detail, "SCAN") || strings.Contains(detail, "TEMP B-TREE") {

@@ -141,23 +141,25 @@ func (s *Service) deleteOldest(ctx context.Context, q *queue, sp, cutoff int64) 
 		if q != nil {
 			sp = q.spool.Load()
 		}
-		rows, err := tx.Query("SELECT id, sent_at FROM sqs_messages WHERE spool = ? ORDER BY id LIMIT ?", sp, sweepChunk)
+		rows, err := tx.Query("SELECT id, n, sent_at FROM sqs_messages WHERE spool = ? ORDER BY id LIMIT ?", sp, sweepChunk)
 		if err != nil {
 			return err
 		}
 		defer rows.Close()
 		var ids []int64
 		more = true
-		for rows.Next() {
-			var id, sentAt int64
-			if err := rows.Scan(&id, &sentAt); err != nil {
+		for len(ids) < sweepChunk && rows.Next() {
+			var id, n, sentAt int64
+			if err := rows.Scan(&id, &n, &sentAt); err != nil {
 				return err
 			}
 			if sentAt > cutoff {
 				more = false
 				break
 			}
-			ids = append(ids, id)
+			for i := range n {
+				ids = append(ids, id+i)
+			}
 		}
 		if err := rows.Close(); err != nil {
 			return err

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"slices"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -114,16 +115,19 @@ func (s *Service) View(ctx context.Context, name string) (QueueView, error) {
 	return v, nil
 }
 
-const peekColumns = `SELECT m.id, b.uuid, m.sent_at, m.first_at, m.visible_at, m.receives, b.received, m.delayed, b.attributes, b.sender, b.grp, b.source, b.trace,
+const peekColumns = `SELECT m.id, m.n, m.pack, p.data, b.uuid, m.sent_at, m.first_at, m.visible_at, m.receives, b.received, m.delayed, b.attributes, b.sender, b.grp, b.source, b.trace,
 	CASE WHEN ?1 > 0 AND octet_length(b.body) > ?1 THEN substr(b.body, 1, ?1) ELSE b.body END, octet_length(b.body)
-	FROM sqs_messages m JOIN sqs_bodies b ON b.id = m.id WHERE m.spool = ?2 AND `
+	FROM sqs_messages m LEFT JOIN sqs_packs p ON p.id = m.pack LEFT JOIN sqs_bodies b ON b.id = m.id AND m.pack = 0
+	WHERE (p.id IS NOT NULL OR b.id IS NOT NULL) AND m.spool = ?2 AND `
 
-// The queries of Peek seek where the page begins, however many messages there are.
+// The queries of Peek seek where the page begins, however many messages there are. A row
+// may stand for ten messages, so that they begin up to nine ids before it; what is not of
+// the page is left out by peek.
 const (
-	peekOldest = peekColumns + `m.id > ?3 ORDER BY m.id LIMIT ?4`
+	peekOldest = peekColumns + `m.id > ?3 - 10 ORDER BY m.id LIMIT ?4 + 10`
 	peekNewest = peekColumns + `m.id < ?3 ORDER BY m.id DESC LIMIT ?4`
-	peekHidden = peekColumns + `(m.visible_at, m.id) > (?5, ?3) ORDER BY m.visible_at, m.id LIMIT ?4`
-	peekOne    = peekColumns + `m.id = ?3`
+	peekHidden = peekColumns + `(m.visible_at, m.id) > (?5, ?3 - 10) ORDER BY m.visible_at, m.id LIMIT ?4 + 10`
+	peekOne    = peekColumns + `m.id <= ?3 AND m.id > ?3 - 10 ORDER BY m.id DESC LIMIT 1`
 )
 
 // Peek returns messages of a queue and leaves them as they are: nothing is received. A
@@ -134,18 +138,22 @@ func (s *Service) Peek(ctx context.Context, name string, in PeekQuery) ([]Messag
 		return nil, errNoQueue()
 	}
 	args := []any{in.MaxBody, q.spool.Load(), in.After, in.Limit}
-	query := peekOldest
+	query, wanted := peekOldest, func(m *MessageView) bool { return m.Seq > in.After }
 	switch in.Order {
 	case NewestFirst:
 		query = peekNewest
 		if in.After == 0 {
 			args[2] = never
 		}
+		wanted = func(m *MessageView) bool { return in.After == 0 || m.Seq < in.After }
 	case HiddenByTime:
 		query = peekHidden
-		args = append(args, max(in.AfterVisible, time.Now().UnixMilli()))
+		from := max(in.AfterVisible, time.Now().UnixMilli())
+		args = append(args, from)
+		wanted = func(m *MessageView) bool { return m.Visible.UnixMilli() > from || m.Seq > in.After }
 	}
-	return s.peek(ctx, q, query, args...)
+	out, err := s.peek(ctx, q, in, wanted, query, args...)
+	return out[:min(len(out), in.Limit)], err
 }
 
 // PeekMessage returns one message of a queue with its whole body; none where it is
@@ -155,47 +163,100 @@ func (s *Service) PeekMessage(ctx context.Context, name string, seq int64) (*Mes
 	if q == nil {
 		return nil, errNoQueue()
 	}
-	list, err := s.peek(ctx, q, peekOne, 0, q.spool.Load(), seq)
+	list, err := s.peek(ctx, q, PeekQuery{}, func(m *MessageView) bool { return m.Seq == seq }, peekOne, 0, q.spool.Load(), seq)
 	if err != nil || len(list) == 0 {
 		return nil, err
 	}
 	return &list[0], nil
 }
 
-func (s *Service) peek(ctx context.Context, q *queue, query string, args ...any) ([]MessageView, error) {
+func (s *Service) peek(ctx context.Context, q *queue, in PeekQuery, wanted func(*MessageView) bool, query string, args ...any) (out []MessageView, err error) {
+	defer func() {
+		if err != nil {
+			err = fmt.Errorf("look into queue %s: %w", q.name, err)
+		}
+	}()
 	rows, err := s.db.Read().QueryContext(ctx, query, args...)
 	if err != nil {
-		return nil, fmt.Errorf("look into queue %s: %w", q.name, err)
+		return nil, err
 	}
 	defer rows.Close()
-	var out []MessageView
 	for rows.Next() {
-		m, err := scanMessage(rows)
+		found, err := scanMessages(rows, in.MaxBody)
 		if err != nil {
-			return nil, fmt.Errorf("look into queue %s: %w", q.name, err)
+			return nil, err
 		}
-		out = append(out, m)
+		if in.Order == NewestFirst {
+			slices.Reverse(found)
+		}
+		for i := range found {
+			if wanted(&found[i]) {
+				out = append(out, found[i])
+			}
+		}
 	}
 	return out, rows.Err()
 }
 
-func scanMessage(row scanner) (m MessageView, err error) {
+// scanMessages reads the messages that a row of a peek stands for, oldest first.
+func scanMessages(rows *sql.Rows, maxBody int) ([]MessageView, error) {
+	var m MessageView
+	var r row
+	var data sql.RawBytes
 	var sent, first, visible int64
-	var attributes, group, source, trace sql.NullString
-	if err := row.Scan(&m.Seq, &m.ID, &sent, &first, &visible, &m.Receives, &m.Earlier, &m.Delayed, &attributes, &m.Sender, &group, &source, &trace, &m.Body, &m.Size); err != nil {
-		return m, err
+	var uuid, sender, body, attributes, group, source, trace sql.NullString
+	var earlier, size sql.NullInt64
+	if err := rows.Scan(&r.id, &r.n, &r.pack, &data, &uuid, &sent, &first, &visible, &m.Receives, &earlier, &m.Delayed,
+		&attributes, &sender, &group, &source, &trace, &body, &size); err != nil {
+		return nil, err
 	}
 	m.Sent, m.Visible = time.UnixMilli(sent).UTC(), time.UnixMilli(visible).UTC()
 	if first > 0 {
 		m.First = time.UnixMilli(first).UTC()
 	}
-	m.Group, m.Source, m.Trace = group.String, source.String, trace.String
-	if !attributes.Valid {
-		return m, nil
+	if r.pack == 0 {
+		m.Seq, m.ID, m.Earlier, m.Sender, m.Body, m.Size = r.id, uuid.String, int(earlier.Int64), sender.String, body.String, size.Int64
+		m.Group, m.Source, m.Trace = group.String, source.String, trace.String
+		return []MessageView{m}, m.readAttributes(attributes)
 	}
-	decoded, err := decodeAttributes(attributes.String)
+	members, err := unpackSome(string(data), r.id-r.pack, r.n)
 	if err != nil {
-		return m, err
+		return nil, err
+	}
+	all := make([]MessageView, len(members))
+	for i := range members {
+		p := &members[i]
+		all[i] = m
+		v := &all[i]
+		v.Seq, v.ID, v.Sender, v.Trace, v.Size = r.id+int64(i), p.uuid, p.sender, deref(p.trace), int64(len(p.body))
+		if v.Body = p.body; maxBody > 0 {
+			v.Body = cut(v.Body, maxBody)
+		}
+		if err := v.readAttributes(nullable(p.attributes)); err != nil {
+			return nil, err
+		}
+	}
+	return all, nil
+}
+
+// cut is SQLite's substr(s, 1, n): at most n characters.
+func cut(s string, n int) string {
+	for i := range s {
+		if n == 0 {
+			return s[:i]
+		}
+		n--
+	}
+	return s
+}
+
+func (m *MessageView) readAttributes(encoded sql.NullString) error {
+	if !encoded.Valid {
+		return nil
+	}
+	decoded, err := decodeAttributes(encoded.String)
+	if err != nil {
+		return err
 	}
 	m.Attributes = map[string]string{}
 	for k, v := range decoded {
@@ -205,5 +266,5 @@ func scanMessage(row scanner) (m MessageView, err error) {
 			m.Attributes[k] = aws.ToString(v.StringValue)
 		}
 	}
-	return m, nil
+	return nil
 }

@@ -114,6 +114,9 @@ func (s *Service) change(ctx context.Context, q *queue, changes []*visibilityCha
 		inFlight := int64(0)
 		for _, c := range changes {
 			var visibleAt, receives, gid int64
+			if _, _, err := single(tx, spool, c.message); err != nil {
+				return err
+			}
 			err := tx.QueryRow("SELECT visible_at, receives, gid FROM sqs_messages WHERE spool = ? AND id = ?", spool, c.message).Scan(&visibleAt, &receives, &gid)
 			switch {
 			case errors.Is(err, sql.ErrNoRows):
