@@ -83,6 +83,7 @@ var codes = map[string]fault.Kind{
 	fault.CodeNotAnImage: fault.Permanent, fault.CodeUnsupported: fault.Permanent, fault.CodeCorrupt: fault.Permanent,
 	fault.CodeEmpty: fault.Permanent, fault.CodeTooLarge: fault.Permanent, fault.CodeTooManyPixels: fault.Permanent,
 	fault.CodeSideTooLong: fault.Permanent, fault.CodeTooManyFrames: fault.Permanent, fault.CodeBadParameter: fault.Permanent,
+	fault.CodeBadAsset: fault.Permanent, fault.CodeNotBuiltIn: fault.Permanent,
 	fault.CodeInternal: fault.Bug,
 }
 

@@ -61,6 +61,34 @@ func TestSameAsEngine(t *testing.T) {
 	}
 }
 
+// TestAWatermarkThroughAChild: pictures come along, and what is wrong with one is told.
+func TestAWatermarkThroughAChild(t *testing.T) {
+	p := newPool(t, Options{Workers: 1})
+	req := imaging.Request{Source: testimages.Photo(), Job: &recipe.Job{
+		Steps:   []recipe.Step{{Kind: recipe.StepWatermark, Image: "logo.png", Position: "center", Scale: "0.5", Margin: "0", Opacity: "1"}},
+		Outputs: []recipe.Output{{Name: "out", Format: recipe.PNG}},
+	}}
+	e, err := imaging.New(imaging.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer e.Close()
+	req.Assets = map[string][]byte{"logo.png": testimages.PNG(20, 10)}
+	want, err := e.Process(t.Context(), req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, err := p.Process(t.Context(), req); err != nil || !reflect.DeepEqual(got, want) {
+		t.Errorf("another picture than the engine's, %v", err)
+	}
+	for name, assets := range map[string]map[string][]byte{"missing": nil, "no picture": {"logo.png": []byte("logo")}} {
+		req.Assets = assets
+		if _, err := p.Process(t.Context(), req); fault.CodeOf(err) != fault.CodeBadAsset {
+			t.Errorf("%s: %v, want code %s", name, err, fault.CodeBadAsset)
+		}
+	}
+}
+
 // TestBadFilesKeepTheirCodes: what is wrong with a file is told in the engine's words, and
 // costs no child.
 func TestBadFilesKeepTheirCodes(t *testing.T) {
