@@ -67,6 +67,10 @@ func commands() []command {
 			groups: join(aws, []config.Group{config.GroupWeb, config.GroupProvision}), setup: plain(app.Provision),
 		},
 		{
+			name: "doctor", summary: "check what this machine can do, and whether the resources can be reached",
+			groups: join(aws, []config.Group{config.GroupApp}), setup: plain(app.Doctor),
+		},
+		{
 			name: "upload", args: "FILE…", summary: "upload images",
 			groups: join(aws, []config.Group{config.GroupRecipes, config.GroupLimits}),
 			setup: func(fs *pflag.FlagSet, cfg *config.Config) func(context.Context, app.IO, []string) error {

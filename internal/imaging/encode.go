@@ -2,6 +2,7 @@ package imaging
 
 import (
 	"context"
+	"strings"
 
 	"github.com/tintype/tintype/internal/fault"
 	"github.com/tintype/tintype/internal/imaging/meta"
@@ -39,9 +40,9 @@ func (p *plan) encode(ctx context.Context, r *vips.Image, t target, keep *vips.K
 		}
 		r = flat
 	}
-	if format == recipe.AVIF && !vips.CanSaveAVIF() {
-		f := fault.Permanentf(fault.CodeNotBuiltIn, "AVIF cannot be written here.")
-		f.Hint = "Run Tintype with a libvips that has an AV1 encoder, or choose another format."
+	if !vips.CanSave(string(format)) {
+		f := fault.Permanentf(fault.CodeNotBuiltIn, "%s cannot be written here.", strings.ToUpper(string(format)))
+		f.Hint = "Run Tintype with a libvips that was built with an encoder for it, or choose another format."
 		return Encoded{}, f
 	}
 	enc := encodings[format]

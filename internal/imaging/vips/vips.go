@@ -129,9 +129,12 @@ func CanLoad(format string) bool {
 	return C.tt_has_operation(c) != 0
 }
 
-// CanSaveAVIF says whether the libvips at hand can write AVIF.
-func CanSaveAVIF() bool {
-	c := C.CString("heifsave_buffer")
+// CanSave says whether the libvips at hand can write a format of EncodeOptions.
+func CanSave(format string) bool {
+	if format == "avif" {
+		format = "heif"
+	}
+	c := C.CString(format + "save_buffer")
 	defer C.free(unsafe.Pointer(c))
 	return C.tt_has_operation(c) != 0
 }
