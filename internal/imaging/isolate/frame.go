@@ -64,9 +64,10 @@ func writeFrame(w io.Writer, k kind, head []byte, body ...[]byte) error {
 	return nil
 }
 
-// readFrame reads one frame of the wanted kind, with a body of at most maxBody bytes. It is
-// io.EOF where the other side has closed between frames.
-func readFrame(r io.Reader, want kind, maxBody int64) (head, body []byte, err error) {
+// readFrame reads one frame of the wanted kind, with a body of at most maxBody bytes, which
+// is read into room where that suffices. It is io.EOF where the other side has closed
+// between frames.
+func readFrame(r io.Reader, want kind, maxBody int64, room []byte) (head, body []byte, err error) {
 	var h [frameHeader]byte
 	if _, err := io.ReadFull(r, h[:]); err != nil {
 		return nil, nil, err // io.EOF as it is
@@ -84,18 +85,24 @@ func readFrame(r io.Reader, want kind, maxBody int64) (head, body []byte, err er
 	case bodyLen > uint64(max(0, maxBody)):
 		return nil, nil, fmt.Errorf("%w: a body of %d bytes, at most %d", errProtocol, bodyLen, maxBody)
 	}
-	if head, err = readBytes(r, int64(headLen)); err != nil {
+	if head, err = readBytes(r, int64(headLen), nil); err != nil {
 		return nil, nil, fmt.Errorf("read frame: %w", err)
 	}
-	if body, err = readBytes(r, int64(bodyLen)); err != nil {
+	if body, err = readBytes(r, int64(bodyLen), room); err != nil {
 		return nil, nil, fmt.Errorf("read frame: %w", err)
 	}
 	return head, body, nil
 }
 
-// readBytes reads exactly n bytes. It trusts n with little memory before they come.
-func readBytes(r io.Reader, n int64) ([]byte, error) {
-	b := make([]byte, min(n, firstPiece))
+// readBytes reads exactly n bytes, into room where that suffices. It trusts n with little
+// memory before they come.
+func readBytes(r io.Reader, n int64, room []byte) ([]byte, error) {
+	var b []byte
+	if n <= int64(cap(room)) {
+		b = room[:n]
+	} else {
+		b = make([]byte, min(n, firstPiece))
+	}
 	for at := int64(0); ; {
 		m, err := io.ReadFull(r, b[at:])
 		at += int64(m)

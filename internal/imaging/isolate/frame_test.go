@@ -40,11 +40,11 @@ func frame(t testing.TB, k kind, head []byte, body ...[]byte) []byte {
 func TestFrame(t *testing.T) {
 	large := bytes.Repeat([]byte("0123456789"), 3_000_000) // read in several pieces
 	b := frame(t, kindAnswer, []byte("head"), large[:7], large[7:])
-	head, body, err := readFrame(bytes.NewReader(b), kindAnswer, int64(len(large)))
+	head, body, err := readFrame(bytes.NewReader(b), kindAnswer, int64(len(large)), nil)
 	if err != nil || string(head) != "head" || !bytes.Equal(body, large) {
 		t.Errorf("%q, %d bytes, %v", head, len(body), err)
 	}
-	if _, _, err := readFrame(bytes.NewReader(nil), kindAnswer, 1); !errors.Is(err, io.EOF) {
+	if _, _, err := readFrame(bytes.NewReader(nil), kindAnswer, 1, nil); !errors.Is(err, io.EOF) {
 		t.Errorf("at the end: %v", err)
 	}
 	for name, tc := range map[string]struct {
@@ -62,12 +62,26 @@ func TestFrame(t *testing.T) {
 		"cut in header":  {func(b []byte) []byte { return b[:7] }, io.ErrUnexpectedEOF},
 	} {
 		b := frame(t, kindAnswer, []byte("head"), make([]byte, 100))
-		if _, _, err := readFrame(bytes.NewReader(tc.change(b)), kindAnswer, 100); !errors.Is(err, tc.want) {
+		if _, _, err := readFrame(bytes.NewReader(tc.change(b)), kindAnswer, 100, nil); !errors.Is(err, tc.want) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
 	if err := writeFrame(io.Discard, kindSetup, make([]byte, maxHead+1)); err == nil {
 		t.Error("a head over the limit is written")
+	}
+	room := make([]byte, 0, 100)
+	for _, n := range []int{100, 3, 101} {
+		var b bytes.Buffer
+		if err := writeFrame(&b, kindAnswer, nil, large[:n]); err != nil {
+			t.Fatal(err)
+		}
+		_, got, err := readFrame(&b, kindAnswer, 200, room)
+		if err != nil || !bytes.Equal(got, large[:n]) {
+			t.Errorf("%d bytes into room for 100: %d, %v", n, len(got), err)
+		}
+		if reused := &got[0] == &room[:1][0]; reused != (n <= 100) {
+			t.Errorf("%d bytes into room for 100: in it %v", n, reused)
+		}
 	}
 }
 
@@ -184,10 +198,10 @@ func FuzzParentReads(f *testing.F) {
 		f.Fatal(err)
 	}
 	f.Fuzz(func(t *testing.T, b []byte) {
-		if head, body, err := readFrame(bytes.NewReader(b), kindHello, 0); err == nil {
+		if head, body, err := readFrame(bytes.NewReader(b), kindHello, 0, nil); err == nil {
 			_, _ = decodeHello(head, body)
 		}
-		head, body, err := readFrame(bytes.NewReader(b), kindAnswer, 1<<20)
+		head, body, err := readFrame(bytes.NewReader(b), kindAnswer, 1<<20, nil)
 		if err != nil {
 			return
 		}
@@ -219,7 +233,7 @@ func FuzzChildReads(f *testing.F) {
 	}
 	f.Add(frame(f, kindRequest, head, parts...))
 	f.Fuzz(func(t *testing.T, b []byte) {
-		head, body, err := readFrame(bytes.NewReader(b), kindRequest, 1<<20)
+		head, body, err := readFrame(bytes.NewReader(b), kindRequest, 1<<20, nil)
 		if err != nil {
 			return
 		}

@@ -86,7 +86,7 @@ func (c *process) greet(s setup) error {
 	if err := writeFrame(c.socket, kindSetup, head); err != nil {
 		return err
 	}
-	head, body, err := readFrame(c.socket, kindHello, 0)
+	head, body, err := readFrame(c.socket, kindHello, 0, nil)
 	if err != nil {
 		return fmt.Errorf("no hello: %w", err)
 	}
@@ -135,7 +135,7 @@ func (c *process) exchange(job call, o Options) (answer, error) {
 	if o.Memory > 0 {
 		most = min(most, o.Memory) // they were in the child's memory
 	}
-	head, body, err := readFrame(c.socket, kindAnswer, most)
+	head, body, err := readFrame(c.socket, kindAnswer, most, nil)
 	if err != nil {
 		return answer{}, err
 	}

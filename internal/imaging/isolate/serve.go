@@ -55,7 +55,7 @@ func child() error {
 	if socket == nil {
 		return errors.New("it is started by tintype itself, not by hand")
 	}
-	head, _, err := readFrame(socket, kindSetup, 0)
+	head, _, err := readFrame(socket, kindSetup, 0, nil)
 	if err != nil {
 		return fmt.Errorf("it is started by tintype itself, not by hand: %w", err)
 	}
@@ -108,9 +108,10 @@ func prepare(s setup, h *hello) (processor, error) {
 
 // serve answers requests, one after another, until the other side closes.
 func serve(socket io.ReadWriter, limits imaging.Limits, process processor) error {
+	var room []byte // for bodies: fresh memory costs as much as copying into it
 	for {
 		// Assets come with a request besides the source; each is held to the same limit.
-		head, body, err := readFrame(socket, kindRequest, maxRequest(limits))
+		head, body, err := readFrame(socket, kindRequest, maxRequest(limits), room)
 		if errors.Is(err, io.EOF) {
 			return nil
 		} else if err != nil {
@@ -128,8 +129,14 @@ func serve(socket io.ReadWriter, limits imaging.Limits, process processor) error
 		if err := writeFrame(socket, kindAnswer, head, parts...); err != nil {
 			return err
 		}
+		if room = body; cap(room) > keepRoom {
+			room = nil
+		}
 	}
 }
+
+// keepRoom is the largest room for bodies that a child keeps, bytes: that of a photograph.
+const keepRoom = 16 << 20
 
 // maxAssets is how many pictures a request may bring besides its source.
 const maxAssets = 16
