@@ -43,7 +43,7 @@ func commands() []command {
 	return []command{
 		{
 			name: "up", summary: "start everything on this machine: endpoint, resources, web tier, app tier",
-			groups: join([]config.Group{config.GroupEndpoint, config.GroupWeb, config.GroupApp, config.GroupNames, config.GroupProvision}, tiers),
+			groups: join([]config.Group{config.GroupEndpoint, config.GroupWeb, config.GroupApp, config.GroupImaging, config.GroupNames, config.GroupProvision}, tiers),
 			setup: func(fs *pflag.FlagSet, cfg *config.Config) func(context.Context, app.IO, []string) error {
 				fs.StringVar(&cfg.Mode, "mode", cfg.Mode, "architecture to run: decoupled")
 				fs.StringVar(&cfg.AWS.PublicS3URL, "public-s3-url", cfg.AWS.PublicS3URL, "URL at which browsers reach the endpoint, where it is not its address")
@@ -56,7 +56,7 @@ func commands() []command {
 		},
 		{
 			name: "app", summary: "run an app tier against the endpoint that the AWS environment names",
-			groups: join(aws, []config.Group{config.GroupApp}, tiers), setup: plain(app.Worker),
+			groups: join(aws, []config.Group{config.GroupApp, config.GroupImaging}, tiers), setup: plain(app.Worker),
 		},
 		{
 			name: "endpoint", summary: "run the embedded S3, SNS and SQS alone",
@@ -68,7 +68,7 @@ func commands() []command {
 		},
 		{
 			name: "doctor", summary: "check what this machine can do, and whether the resources can be reached",
-			groups: join(aws, []config.Group{config.GroupApp}), setup: plain(app.Doctor),
+			groups: join(aws, []config.Group{config.GroupImaging}), setup: plain(app.Doctor),
 		},
 		{
 			name: "upload", args: "FILE…", summary: "upload images",

@@ -47,7 +47,7 @@ func recipeCommand() command {
 func processCommand() command {
 	return command{
 		name: "process", args: "IN OUT", summary: "process one file on this machine, without any service",
-		groups: []config.Group{config.GroupRecipes, config.GroupLimits},
+		groups: []config.Group{config.GroupRecipes, config.GroupLimits, config.GroupImaging},
 		setup: func(fs *pflag.FlagSet, cfg *config.Config) func(context.Context, app.IO, []string) error {
 			var o app.ProcessOptions
 			fs.StringVar(&o.Recipe, "recipe", "", "recipe to process it with (default: what the rules say of its name, or tint)")

@@ -35,7 +35,7 @@ func openImager(cfg config.Config, log *slog.Logger) (imager, time.Duration, err
 		}
 		return engine, cfg.App.ImageTimeout, nil
 	}
-	pool, err := isolate.New(isolate.Options{Workers: cfg.App.Workers, Limits: limits, Timeout: cfg.App.ImageTimeout, Memory: cfg.App.ImageMemory, Logger: log})
+	pool, err := isolate.New(isolate.Options{Workers: cfg.App.Workers, Limits: limits, Documents: cfg.App.Documents, Timeout: cfg.App.ImageTimeout, Memory: cfg.App.ImageMemory, Logger: log})
 	if err != nil {
 		return nil, 0, err
 	}

@@ -104,6 +104,7 @@ type App struct {
 	// each worker has one ("process"), or in the tier itself ("none").
 	Isolation    string
 	ImageTimeout time.Duration // longest for one attempt at an image
+	Documents    []string      // formats that are drawn and also accepted: "svg", "pdf"
 	ImageMemory  int64         // most that a child process may hold, bytes
 }
 
@@ -153,6 +154,7 @@ const (
 	GroupEndpoint              // the embedded endpoint
 	GroupWeb                   // the web tier
 	GroupApp                   // the app tier
+	GroupImaging               // how images are processed
 	GroupLimits                // what is accepted as an image
 	GroupRecipes               // which recipes there are
 	GroupProvision
@@ -197,8 +199,10 @@ func (c *Config) Bind(fs *pflag.FlagSet, groups ...Group) {
 			fs.StringVar(&c.App.Addr, "app-addr", c.App.Addr, "address of the app tier's health, readiness and metrics")
 			fs.StringVar(&c.App.PageURL, "page-url", c.App.PageURL, "URL of the page, for completion mails to link to")
 			fs.IntVar(&c.App.Workers, "workers", c.App.Workers, "images in work at once")
+		case GroupImaging:
 			fs.StringVar(&c.App.Isolation, "isolation", c.App.Isolation, "where images are processed: process (confined child processes) or none (in the tier itself)")
 			fs.DurationVar(&c.App.ImageTimeout, "image-timeout", c.App.ImageTimeout, "longest that one attempt at an image may take")
+			fs.StringSliceVar(&c.App.Documents, "documents", c.App.Documents, "further formats to accept from S3: svg, pdf (first page)")
 			fs.Int64Var(&c.App.ImageMemory, "image-memory", c.App.ImageMemory, "most memory of one imaging process, bytes")
 		case GroupLimits:
 			fs.Int64Var(&c.Limits.Bytes, "max-bytes", c.Limits.Bytes, "largest upload, bytes")
@@ -279,6 +283,14 @@ func (c *Config) Validate() error {
 	}
 	if c.App.Isolation != "process" && c.App.Isolation != "none" {
 		bad("--isolation: %q: process or none", c.App.Isolation)
+	}
+	for _, d := range c.App.Documents {
+		if d != "svg" && d != "pdf" {
+			bad("--documents: %q: svg or pdf", d)
+		}
+	}
+	if len(c.App.Documents) > 0 && c.App.Isolation == "none" {
+		bad("--documents: only with --isolation process: what draws them is not safe in the tier itself")
 	}
 	if c.App.ImageTimeout < time.Second {
 		bad("--image-timeout: %v: at least 1s", c.App.ImageTimeout)

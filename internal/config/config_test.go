@@ -9,7 +9,7 @@ import (
 	"github.com/spf13/pflag"
 )
 
-var allGroups = []Group{GroupNames, GroupEndpoint, GroupAWS, GroupWeb, GroupApp, GroupLimits, GroupProvision, GroupRun}
+var allGroups = []Group{GroupNames, GroupEndpoint, GroupAWS, GroupWeb, GroupApp, GroupImaging, GroupLimits, GroupProvision, GroupRun}
 
 func load(t *testing.T, file string, env map[string]string, args ...string) (Config, error) {
 	t.Helper()
@@ -80,6 +80,8 @@ func TestValidateNamesTheFlag(t *testing.T) {
 		"queue is its own dlq": {[]string{"--dead-letter-queue", "ImageApp"}, "--dead-letter-queue"},
 		"isolation":            {[]string{"--isolation", "container"}, "--isolation"},
 		"image timeout":        {[]string{"--image-timeout", "5ms"}, "--image-timeout"},
+		"documents":            {[]string{"--documents", "svg,ps"}, "--documents"},
+		"documents unconfined": {[]string{"--documents", "svg", "--isolation", "none"}, "--documents"},
 		"image memory":         {[]string{"--image-memory", "2000"}, "--image-memory"},
 		"level":                {[]string{"--log-level", "loud"}, "--log-level"},
 	} {

@@ -32,6 +32,10 @@ type Options struct {
 	// Concurrency is the number of threads for one image, 1 where it is 0. For throughput,
 	// several images at once beat several threads for one.
 	Concurrency int
+	// Documents are further formats that are accepted: "svg", "pdf" (its first page). They
+	// are programs of a kind, drawn by libraries that libvips counts as unsafe for untrusted
+	// bytes: only for an engine that is confined.
+	Documents []string
 	// LibvipsOnly leaves the fused engine out, to compare the two.
 	LibvipsOnly bool
 	Logger      *slog.Logger // what libvips has to say; nil: nowhere
@@ -43,6 +47,7 @@ type Engine struct {
 	limits      Limits
 	parallel    bool // one image on two threads
 	libvipsOnly bool
+	documents   []string
 
 	mu     sync.Mutex
 	closed bool
@@ -51,7 +56,7 @@ type Engine struct {
 
 // New makes an engine ready. It fails where libvips does not start or its loaders for
 // untrusted formats cannot be shown to be blocked. libvips is set up once per process:
-// Concurrency and Logger of the first engine hold for all.
+// Concurrency, Documents and Logger of the first engine hold for all.
 func New(o Options) (*Engine, error) {
 	if err := o.Limits.fill(); err != nil {
 		return nil, err
@@ -59,10 +64,10 @@ func New(o Options) (*Engine, error) {
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
-	if err := vips.Startup(o.Concurrency, o.Logger); err != nil {
+	if err := vips.Startup(o.Concurrency, o.Documents, o.Logger); err != nil {
 		return nil, err
 	}
-	return &Engine{limits: o.Limits, parallel: o.Concurrency > 1, libvipsOnly: o.LibvipsOnly}, nil
+	return &Engine{limits: o.Limits, parallel: o.Concurrency > 1, libvipsOnly: o.LibvipsOnly, documents: o.Documents}, nil
 }
 
 // Close waits for the images in work and refuses further ones. libvips itself stays:

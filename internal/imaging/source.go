@@ -32,7 +32,7 @@ func (e *Engine) inspect(src []byte) (*source, error) {
 	if format == "" {
 		return nil, fault.Permanentf(fault.CodeNotAnImage, "The file is not an image.")
 	}
-	if !ok || !vips.CanLoad(format) {
+	if !ok && !slices.Contains(e.documents, format) || !vips.CanLoad(format) {
 		return nil, fault.Permanentf(fault.CodeUnsupported,
 			"%s files are not accepted; JPEG, PNG, GIF, WebP, TIFF, AVIF and HEIC are.", strings.ToUpper(format))
 	}

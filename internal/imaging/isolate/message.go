@@ -19,8 +19,9 @@ import (
 
 // setup is what a child is told before it does anything.
 type setup struct {
-	Limits imaging.Limits
-	Memory int64 // bytes it may come to hold, 0: not limited by the kernel
+	Limits    imaging.Limits
+	Documents []string
+	Memory    int64 // bytes it may come to hold, 0: not limited by the kernel
 	// ReadFiles says that the kernel confines which files can be opened, so that the
 	// filter of system calls need not forbid opening any.
 	ReadFiles bool
@@ -246,7 +247,7 @@ func printable(s string) string {
 	}, strings.ToValidUTF8(s, "·"))
 }
 
-var sourceFormats = []string{sniff.JPEG, sniff.PNG, sniff.GIF, sniff.WebP, sniff.TIFF, sniff.HEIF, sniff.AVIF}
+var sourceFormats = []string{sniff.JPEG, sniff.PNG, sniff.GIF, sniff.WebP, sniff.TIFF, sniff.HEIF, sniff.AVIF, sniff.SVG, sniff.PDF}
 
 func checkInfo(i imaging.Info, l imaging.Limits) error {
 	if !slices.Contains(sourceFormats, i.Format) || i.Width < 1 || i.Height < 1 || max(i.Width, i.Height) > l.Side || int64(i.Width)*int64(i.Height) > l.Pixels {

@@ -23,6 +23,8 @@ type Options struct {
 	Workers int
 	// Limits are what children hold files to. Zero fields: the defaults.
 	Limits imaging.Limits
+	// Documents are further formats that are accepted; see imaging.Options.
+	Documents []string
 	// Timeout is the longest that one attempt at an image may take. Default: 60 s.
 	Timeout time.Duration
 	// Memory is the most that a child may hold while it works on an image, bytes, its own

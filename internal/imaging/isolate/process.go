@@ -45,7 +45,7 @@ func (p *Pool) start() (*process, error) {
 	}
 	c.said = listen(said, p.log.With("pid", c.pid))
 	go c.wait()
-	if err := c.greet(setup{Limits: p.opts.Limits, Memory: max(0, p.opts.Memory), ReadFiles: p.spawner.status.Landlock > 0}); err != nil {
+	if err := c.greet(setup{Limits: p.opts.Limits, Documents: p.opts.Documents, Memory: max(0, p.opts.Memory), ReadFiles: p.spawner.status.Landlock > 0}); err != nil {
 		c.end()
 		return nil, fmt.Errorf("start imaging process: %w; it ended with %s and said %q", err, c.ending(), c.said.String())
 	}

@@ -83,7 +83,7 @@ func prepare(s setup, h *hello) (processor, error) {
 	if err := harden(); err != nil {
 		return nil, err
 	}
-	engine, err := imaging.New(imaging.Options{Limits: s.Limits,
+	engine, err := imaging.New(imaging.Options{Limits: s.Limits, Documents: s.Documents,
 		Logger: slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))})
 	if err != nil {
 		return nil, err

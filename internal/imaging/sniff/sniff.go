@@ -25,6 +25,12 @@ const (
 	AVIF = "avif"
 )
 
+// Documents, which are drawn and not decoded; only where they are asked for.
+const (
+	SVG = "svg"
+	PDF = "pdf"
+)
+
 // Probe names the format of a file from its first bytes, and its size in pixels as
 // stored, before any Exif orientation. Format is "" where the bytes are no known image
 // format; ok says that the format is one that is decoded here. A known one that is
@@ -94,13 +100,13 @@ func foreign(head []byte) string {
 		return f.name
 	}
 	if i := bytes.Index(head[:min(len(head), 1024)], []byte("%PDF-")); i >= 0 {
-		return "pdf" // readers allow junk before the header
+		return PDF // readers allow junk before the header
 	}
 	if hasPrefix(head, "%!PS") {
 		return "postscript"
 	}
 	if isSVG(head) {
-		return "svg"
+		return SVG
 	}
 	return ""
 }

@@ -27,7 +27,7 @@ void tt_trim(size_t keep) {
 // --- loaders ---
 
 typedef struct {
-	const char **allowed;
+	const char **allowed, **untrusted;
 	int wrong;
 } check_state;
 
@@ -44,7 +44,8 @@ static void *check_loader(GType type, void *a) {
 		VipsOperationClass *c = (VipsOperationClass *) g_type_class_ref(type);
 		int blocked = (c->flags & VIPS_OPERATION_BLOCKED) != 0;
 		int untrusted = (c->flags & VIPS_OPERATION_UNTRUSTED) != 0;
-		int want = untrusted || !listed(s->allowed, g_type_name(type));
+		const char *name = g_type_name(type);
+		int want = !listed(s->untrusted, name) && (untrusted || !listed(s->allowed, name));
 		if (blocked != want)
 			s->wrong++;
 		g_type_class_unref(c);
@@ -52,17 +53,19 @@ static void *check_loader(GType type, void *a) {
 	return NULL;
 }
 
-int tt_block_loaders(const char **allowed) {
+int tt_block_loaders(const char **allowed, const char **untrusted) {
 	vips_operation_block_set("VipsForeignLoad", TRUE);
 	for (const char **name = allowed; *name; name++)
 		vips_operation_block_set(*name, FALSE);
 	// Last, so that it also holds for a listed loader that is untrusted.
 	vips_block_untrusted_set(TRUE);
+	for (const char **name = untrusted; *name; name++)
+		vips_operation_block_set(*name, FALSE);
 
 	GType base = g_type_from_name("VipsForeignLoad");
 	if (!base)
 		return -1;
-	check_state s = { allowed, 0 };
+	check_state s = { allowed, untrusted, 0 };
 	vips_type_map_all(base, check_loader, &s);
 	return s.wrong;
 }
@@ -83,6 +86,8 @@ VipsImage *tt_open(const void *buf, size_t len, const tt_open_options *o) {
 	vips_area_unref(VIPS_AREA(blob));
 	if (!err && o->page >= 0)
 		err = vips_object_set(VIPS_OBJECT(op), "page", o->page, "n", o->n, NULL);
+	if (!err && o->dpi > 0)
+		err = vips_object_set(VIPS_OBJECT(op), "dpi", o->dpi, NULL);
 	if (!err && o->shrink > 1)
 		err = vips_object_set(VIPS_OBJECT(op), "shrink", o->shrink, NULL);
 	VipsImage *out = NULL;

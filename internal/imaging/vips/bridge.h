@@ -21,6 +21,7 @@ typedef struct {
 	int n; // number of pages, -1: all
 	int shrink; // JPEG: 1, 2, 4 or 8; 0: the loader has no such option
 	int fail_on; // VipsFailOn
+	double dpi; // documents: dots per inch; 0: the loader's default
 } tt_open_options;
 
 // tt_limit_arenas keeps glibc from giving each thread an arena of its own, between which
@@ -37,7 +38,7 @@ void tt_trim(size_t keep);
 // others that are not in the list, by class name, which ends in NULL. Returns 0 when
 // it has verified that they are forbidden and that the listed ones are not; where
 // libvips lacks a listed one, nothing is wrong.
-int tt_block_loaders(const char **allowed);
+int tt_block_loaders(const char **allowed, const char **untrusted);
 
 // tt_has_operation says whether libvips was built with an operation.
 int tt_has_operation(const char *name);

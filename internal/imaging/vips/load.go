@@ -28,19 +28,25 @@ const (
 var operations = map[string]struct {
 	operation string
 	pages     bool // it has the options page and n
+	dpi       float64
 }{
-	"jpeg": {"jpegload_buffer", false},
-	"png":  {"pngload_buffer", false},
-	"gif":  {"gifload_buffer", true},
-	"webp": {"webpload_buffer", true},
-	"tiff": {"tiffload_buffer", true},
-	"heif": {"heifload_buffer", true},
-	"avif": {"heifload_buffer", true},
+	"jpeg": {"jpegload_buffer", false, 0},
+	"png":  {"pngload_buffer", false, 0},
+	"gif":  {"gifload_buffer", true, 0},
+	"webp": {"webpload_buffer", true, 0},
+	"tiff": {"tiffload_buffer", true, 0},
+	"heif": {"heifload_buffer", true, 0},
+	"avif": {"heifload_buffer", true, 0},
+	"svg":  {"svgload_buffer", false, 0}, // a unit of its own is a pixel
+	"pdf":  {"pdfload_buffer", true, pdfDPI},
 }
+
+// pdfDPI is at how many dots per inch the pages of a PDF are drawn: a letter of 1275 × 1650.
+const pdfDPI = 150
 
 // LoadOptions say how to open a file.
 type LoadOptions struct {
-	Format string // "jpeg", "png", "gif", "webp", "tiff", "heif" or "avif"
+	Format string // "jpeg", "png", "gif", "webp", "tiff", "heif" or "avif", or a document
 	FailOn FailOn
 	Page   int  // the page of a HEIF file that is wanted
 	All    bool // all frames of an animation, one below the other, else one
@@ -72,7 +78,7 @@ func Open(src []byte, o LoadOptions) (*File, error) {
 	}
 	loader := C.CString(op.operation)
 	defer C.free(unsafe.Pointer(loader))
-	c := C.tt_open_options{loader: loader, page: -1, n: 1, shrink: C.int(o.Shrink), fail_on: C.int(o.FailOn)}
+	c := C.tt_open_options{loader: loader, page: -1, n: 1, shrink: C.int(o.Shrink), fail_on: C.int(o.FailOn), dpi: C.double(op.dpi)}
 	if op.pages {
 		c.page = C.int(o.Page)
 	}

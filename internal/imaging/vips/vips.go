@@ -21,6 +21,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -41,21 +42,25 @@ var loaders = []string{
 	"VipsForeignLoadHeifBuffer",
 }
 
+// documents are the classes for formats that libvips counts as unsafe and that are drawn,
+// not decoded, by the names that Startup takes.
+var documents = map[string]string{"svg": "VipsForeignLoadSvgBuffer", "pdf": "VipsForeignLoadPdfBuffer"}
+
 var (
 	startOnce sync.Once
 	startErr  error
 )
 
 // Startup makes libvips ready: operation cache off, the given number of threads per
-// image, log lines to the logger, all untrusted loaders forbidden. It fails if they
-// cannot be shown to be. Only the first call in a process has effect; the others
-// return what it returned.
-func Startup(threads int, logger *slog.Logger) error {
-	startOnce.Do(func() { startErr = startup(threads, logger) })
+// image, log lines to the logger, all untrusted loaders forbidden but those of the
+// documents that are allowed, "svg" and "pdf". It fails if they cannot be shown to be.
+// Only the first call in a process has effect; the others return what it returned.
+func Startup(threads int, allow []string, logger *slog.Logger) error {
+	startOnce.Do(func() { startErr = startup(threads, allow, logger) })
 	return startErr
 }
 
-func startup(threads int, logger *slog.Logger) (err error) {
+func startup(threads int, allow []string, logger *slog.Logger) (err error) {
 	defer func() {
 		if r := recover(); r != nil { // govips panics where libvips is too old or does not start
 			err = fmt.Errorf("start libvips: %v", r)
@@ -66,7 +71,7 @@ func startup(threads int, logger *slog.Logger) (err error) {
 		logger.Log(context.Background(), slogLevel(level), "libvips", "domain", domain, "message", message)
 	}, vips.LogLevelWarning)
 	vips.Startup(&vips.Config{ConcurrencyLevel: max(1, threads)}) // caches: zero entries
-	if err := blockLoaders(); err != nil {
+	if err := blockLoaders(allow); err != nil {
 		return fmt.Errorf("start libvips %s: %w", vips.Version, err)
 	}
 	return checkBridge()
@@ -90,17 +95,26 @@ func slogLevel(l vips.LogLevel) slog.Level {
 	}
 }
 
-// blockLoaders forbids what is not in loaders, and proves it twice: by the flags of
-// every loader's class, and by giving one of them a file.
-func blockLoaders() error {
-	names := make([]*C.char, len(loaders)+1)
-	for i, n := range loaders {
-		names[i] = C.CString(n)
-		defer C.free(unsafe.Pointer(names[i]))
+// blockLoaders forbids what is not in loaders nor a document that is allowed, and proves
+// it twice: by the flags of every loader's class, and by giving one of them a file.
+func blockLoaders(allow []string) error {
+	var untrusted []string
+	for _, d := range allow {
+		if documents[d] == "" || !CanLoad(d) {
+			return fmt.Errorf("%s files cannot be read by this libvips", strings.ToUpper(d))
+		}
+		untrusted = append(untrusted, documents[d])
 	}
-	if n := C.tt_block_loaders(&names[0]); n != 0 {
+	trusted, freeTrusted := cStrings(loaders)
+	defer freeTrusted()
+	others, freeOthers := cStrings(untrusted)
+	defer freeOthers()
+	if n := C.tt_block_loaders(trusted, others); n != 0 {
 		return fmt.Errorf("untrusted loaders cannot be blocked: %d are in the wrong state; "+
 			"use libvips 8.13 or later", int(n))
+	}
+	if slices.Contains(allow, "svg") {
+		return nil
 	}
 	const svg = `<svg xmlns="http://www.w3.org/2000/svg" width="1" height="1"/>`
 	ref, err := vips.LoadImageFromBuffer([]byte(svg), vips.NewImportParams())
@@ -109,6 +123,19 @@ func blockLoaders() error {
 		return errors.New("untrusted loaders cannot be blocked: an SVG was opened")
 	}
 	return nil
+}
+
+// cStrings makes a list for C that ends with NULL, and what frees it.
+func cStrings(list []string) (first **C.char, free func()) {
+	names := make([]*C.char, len(list)+1)
+	for i, s := range list {
+		names[i] = C.CString(s)
+	}
+	return &names[0], func() {
+		for _, n := range names {
+			C.free(unsafe.Pointer(n))
+		}
+	}
 }
 
 // Version is the version of libvips: "8.14.1".

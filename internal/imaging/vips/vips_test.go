@@ -14,7 +14,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	if err := vips.Startup(1, slog.New(slog.DiscardHandler)); err != nil {
+	if err := vips.Startup(1, nil, slog.New(slog.DiscardHandler)); err != nil {
 		panic(err)
 	}
 	code := m.Run()
