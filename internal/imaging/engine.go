@@ -18,8 +18,8 @@ import (
 // engine does it: libvips can do all, the fused one what fusedPlan says, several times
 // faster. A file on which the fused one remarks goes through libvips from its start, so
 // that there is one judge of damaged files.
-func (e *Engine) outputs(ctx context.Context, p *plan, job *recipe.Job) ([]Encoded, error) {
-	f := e.fusedPlan(p, job)
+func (e *Engine) outputs(ctx context.Context, p *plan, req Request) ([]Encoded, error) {
+	f := e.fusedPlan(p, req)
 	if f != nil && p.source.format == sniff.JPEG && isSRGB(p.source.profile) {
 		if outs, err := f.fromFile(ctx); !leftToLibvips(err) {
 			return outs, err
@@ -51,12 +51,12 @@ type fusedPlan struct {
 
 // fusedPlan returns nil where a job leaves the ground of the fused engine: it does steps on
 // colours alone, and writes JPEGs of the whole picture.
-func (e *Engine) fusedPlan(p *plan, job *recipe.Job) *fusedPlan {
+func (e *Engine) fusedPlan(p *plan, req Request) *fusedPlan {
 	if e.libvipsOnly || p.animated || len(p.targets) == 0 {
 		return nil
 	}
 	var steps []recipe.Step
-	for _, s := range job.Steps {
+	for _, s := range req.Job.Steps {
 		switch s.Kind {
 		case recipe.StepTint, recipe.StepGrayscale, recipe.StepSepia, recipe.StepDuotone, recipe.StepAdjust:
 			steps = append(steps, s)
@@ -77,7 +77,7 @@ func (e *Engine) fusedPlan(p *plan, job *recipe.Job) *fusedPlan {
 	}
 	f := &fusedPlan{plan: p, output: make([]int, len(p.targets)), options: fused.Options{
 		Colors: colors, Shrink: p.shrink, Orientation: p.source.header.Orientation,
-		RasterSide: thumbhash.MaxSide, Parallel: e.parallel,
+		RasterSide: thumbhash.MaxSide, Parallel: e.parallel || req.Spare,
 	}}
 	for _, i := range bySize(p.targets) {
 		t := p.targets[i]

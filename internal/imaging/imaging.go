@@ -115,6 +115,9 @@ type Request struct {
 	Source []byte // the file
 	Job    *recipe.Job
 	Assets map[string][]byte // files by key: all that Job.Assets names
+	// Spare says that a second core has nothing else to do: the picture may be made on two
+	// threads, which is sooner and costs more.
+	Spare bool
 }
 
 // Process makes the outputs of a job from the bytes of an image. Where the file is at
@@ -152,7 +155,7 @@ func (e *Engine) process(ctx context.Context, req Request) (*Picture, error) {
 	if err != nil {
 		return nil, err
 	}
-	outs, err := e.outputs(ctx, plan, req.Job)
+	outs, err := e.outputs(ctx, plan, req)
 	if err != nil {
 		return nil, err
 	}

@@ -120,7 +120,7 @@ func TestAnswersAreChecked(t *testing.T) {
 	for name, change := range map[string]func(*answerHead){
 		"":                     func(*answerHead) {},
 		"id":                   func(h *answerHead) { h.ID++ },
-		"source format":        func(h *answerHead) { h.Source.Format = "svg" },
+		"source format":        func(h *answerHead) { h.Source.Format = "exe" },
 		"source size":          func(h *answerHead) { h.Source.Width = 30_000 },
 		"source pixels":        func(h *answerHead) { h.Source.Width, h.Source.Height = 20_000, 20_000 },
 		"fewer outputs":        func(h *answerHead) { h.Outputs = h.Outputs[:1] },

@@ -42,6 +42,7 @@ type requestHead struct {
 	Job     *recipe.Job
 	Assets  []string // keys
 	Lengths []int64  // of source and assets
+	Spare   bool
 }
 
 // answerHead describes an answer; the body is the outputs in this order. Content types
@@ -90,7 +91,7 @@ var codes = map[string]fault.Kind{
 
 // encodeRequest gives the head and the parts of the body.
 func encodeRequest(id uint64, req imaging.Request) ([]byte, [][]byte, error) {
-	h := requestHead{ID: id, Job: req.Job, Lengths: []int64{int64(len(req.Source))}}
+	h := requestHead{ID: id, Job: req.Job, Lengths: []int64{int64(len(req.Source))}, Spare: req.Spare}
 	body := [][]byte{req.Source}
 	for key := range req.Assets {
 		h.Assets = append(h.Assets, key)
@@ -117,7 +118,7 @@ func decodeRequest(head, body []byte) (uint64, imaging.Request, error) {
 	if err != nil {
 		return 0, imaging.Request{}, err
 	}
-	req := imaging.Request{Source: parts[0], Job: h.Job}
+	req := imaging.Request{Source: parts[0], Job: h.Job, Spare: h.Spare}
 	for i, key := range h.Assets {
 		if req.Assets == nil {
 			req.Assets = make(map[string][]byte, len(h.Assets))
