@@ -9,6 +9,7 @@ import (
 	"image"
 	"image/png"
 	"io"
+	"net"
 	"slices"
 	"strings"
 
@@ -134,9 +135,16 @@ func doctorProcess(ctx context.Context, cfg config.Config) finding {
 	return finding{Check: "an image", OK: true, Found: "was processed"}
 }
 
+// remedyFor says what helps where a resource did not answer with err, or is not there.
+func remedyFor(err error) string {
+	if op := new(net.OpError); errors.As(err, &op) {
+		return "See whether the endpoint is running, and check AWS_ENDPOINT_URL or --endpoint-url."
+	}
+	return "Run tintype provision, and see that the credentials may use it."
+}
+
 // doctorResources asks for each resource that the tiers use.
 func doctorResources(ctx context.Context, cfg config.Config, out IO) []finding {
-	const remedy = "Run tintype provision, and see that the credentials may use it."
 	c, err := loadAWS(ctx, cfg, quiet(out.Err))
 	if err != nil {
 		return []finding{{Check: "AWS", Found: err.Error(), Remedy: fault.HintOf(err)}}
@@ -149,17 +157,17 @@ func doctorResources(ctx context.Context, cfg config.Config, out IO) []finding {
 	for _, bucket := range []string{d.spec.UploadsBucket, d.spec.ResultsBucket} {
 		f := finding{Check: "bucket", OK: true, Found: bucket}
 		if _, err := d.clients.S3.HeadBucket(ctx, &s3.HeadBucketInput{Bucket: &bucket}); err != nil {
-			f = finding{Check: "bucket", Found: bucket + ": " + err.Error(), Remedy: remedy}
+			f = finding{Check: "bucket", Found: bucket + ": " + err.Error(), Remedy: remedyFor(err)}
 		}
 		found = append(found, f)
 	}
 	res, err := provision.Find(ctx, d.clients, d.spec)
 	switch {
 	case err != nil:
-		found = append(found, finding{Check: "queue", Found: err.Error(), Remedy: remedy})
+		found = append(found, finding{Check: "queue", Found: err.Error(), Remedy: remedyFor(err)})
 	case res.DeadLetterQueueURL == "":
 		found = append(found, finding{Check: "queue", OK: true, Found: res.QueueURL},
-			finding{Check: "dead letters", Found: d.spec.DeadLetterQueue + " is not there: what fails again and again stays in the queue", Remedy: remedy})
+			finding{Check: "dead letters", Found: d.spec.DeadLetterQueue + " is not there: what fails again and again stays in the queue", Remedy: remedyFor(nil)})
 	default:
 		found = append(found, finding{Check: "queue", OK: true, Found: res.QueueURL}, finding{Check: "dead letters", OK: true, Found: res.DeadLetterQueueURL})
 	}

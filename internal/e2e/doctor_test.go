@@ -11,6 +11,9 @@ import (
 func TestDoctor(t *testing.T) {
 	t.Parallel()
 	s := newSystem(t)
+	if out, _, code := tintype(t, s.env, "doctor"); code != 1 || !strings.Contains(out, "See whether the endpoint is running") {
+		t.Errorf("without an endpoint: exit %d\n%s", code, out)
+	}
 	s.startEndpoint()
 	look := func() (wrong map[string]string, checks, code int) {
 		out, errs, code := tintype(t, s.env, "doctor", "--json")
