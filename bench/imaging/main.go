@@ -1,6 +1,6 @@
 // Command imaging measures what an image costs, beside others, on this machine and in this
 // run: the floor (libjpeg decoding and encoding the full size alone), Tintype's fused engine,
-// Tintype's libvips engine, and sharp in each of its arrangements.
+// Tintype's libvips engine, sharp in each of its arrangements, and imagor.
 //
 //	go run ./bench/imaging
 //
@@ -8,7 +8,8 @@
 // turns. Printed are medians of the processor time per image (user and system, all threads,
 // without start-up), of the time that an image takes with two threads, and of the process'
 // peak memory. sharp takes part where node finds it: in the directory that BENCH_SHARP names
-// (one in which "npm install sharp" was run).
+// (one in which "npm install sharp" was run); imagor where it is on the PATH or BENCH_IMAGOR
+// names it.
 package main
 
 import (

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"embed"
 	"encoding/json"
 	"errors"
@@ -17,7 +18,7 @@ import (
 var peers embed.FS
 
 // tools are the programs as they were found or built; "" where one is missing.
-type tools struct{ tintype, floor, sharp string }
+type tools struct{ tintype, floor, sharp, imagor string }
 
 func build(dir string) (tools, error) {
 	t := tools{tintype: filepath.Join(dir, "imagingbench"), floor: filepath.Join(dir, "floor")}
@@ -30,6 +31,11 @@ func build(dir string) (tools, error) {
 	}
 	if out, err := exec.Command("cc", "-O2", "-o", t.floor, source, "-ljpeg").CombinedOutput(); err != nil {
 		return t, fmt.Errorf("build the floor: %w: %s", err, out)
+	}
+	if path, err := exec.LookPath(cmp.Or(os.Getenv("BENCH_IMAGOR"), "imagor")); err == nil {
+		t.imagor = path
+	} else {
+		fmt.Println("imagor does not take part: it is not installed, and BENCH_IMAGOR does not name it.")
 	}
 	home := os.Getenv("BENCH_SHARP")
 	if home == "" {
@@ -54,6 +60,7 @@ type program struct {
 	group string // programs of a group are arrangements of one; the best of them counts
 	args  []string
 	env   []string
+	serve *imagor // instead of args: a server
 }
 
 // scene is a picture, what is to be made of it, and the programs that do it.
@@ -90,11 +97,14 @@ func (t tools) programs(s scene, images int) []program {
 		return []string{t.tintype, "-in", s.file, "-recipe", s.recipe, "-engine", engine, "-threads", threads, "-n", n}
 	}
 	list := []program{
-		{"Tintype, fused", "fused", own("fused"), nil},
-		{"Tintype, libvips", "libvips", own("libvips"), nil},
+		{"Tintype, fused", "fused", own("fused"), nil, nil},
+		{"Tintype, libvips", "libvips", own("libvips"), nil, nil},
 	}
 	if strings.HasSuffix(s.file, ".jpg") {
-		list = append(list, program{"floor: libjpeg, full size alone", "floor", []string{t.floor, s.file, n}, nil})
+		list = append(list, program{"floor: libjpeg, full size alone", "floor", []string{t.floor, s.file, n}, nil, nil})
+	}
+	if t.imagor != "" && s.recipe == "plain" {
+		list = append(list, program{"imagor, each output by itself", "imagor", nil, nil, &imagor{t.imagor, s.file, images}})
 	}
 	if t.sharp == "" {
 		return list
@@ -107,7 +117,7 @@ func (t tools) programs(s scene, images int) []program {
 		for _, layout := range []string{"separate", "together", "chained", "memory"} {
 			list = append(list, program{"sharp, " + layout + ", " + tint, "sharp",
 				[]string{"node", t.sharp, s.file, n, threads, tint, layout},
-				[]string{"NODE_PATH=" + filepath.Join(os.Getenv("BENCH_SHARP"), "node_modules")}})
+				[]string{"NODE_PATH=" + filepath.Join(os.Getenv("BENCH_SHARP"), "node_modules")}, nil})
 		}
 	}
 	return list
@@ -121,6 +131,13 @@ type sample struct {
 }
 
 func (p program) run() (sample, error) {
+	if p.serve != nil {
+		s, err := p.serve.run()
+		if err != nil {
+			return s, fmt.Errorf("run %s: %w", p.name, err)
+		}
+		return s, nil
+	}
 	cmd := exec.Command(p.args[0], p.args[1:]...)
 	cmd.Env = append(os.Environ(), p.env...)
 	out, err := cmd.Output()
