@@ -34,6 +34,19 @@ func plain(run func(context.Context, config.Config, app.IO) error) func(*pflag.F
 	}
 }
 
+// oneTier adapts a command that runs one tier of one architecture.
+func oneTier(run func(context.Context, config.Config, app.IO) error) func(*pflag.FlagSet, *config.Config) func(context.Context, app.IO, []string) error {
+	return func(fs *pflag.FlagSet, cfg *config.Config) func(context.Context, app.IO, []string) error {
+		fs.StringVar(&cfg.Mode, "mode", cfg.Mode, "architecture that the tier belongs to: decoupled or coupled")
+		return plain(func(ctx context.Context, cfg config.Config, out app.IO) error {
+			if cfg.Mode == "both" {
+				return &usageError{"", errors.New("--mode: one tier belongs to one architecture: decoupled or coupled")}
+			}
+			return run(ctx, cfg, out)
+		})(fs, cfg)
+	}
+}
+
 var (
 	aws   = []config.Group{config.GroupAWS, config.GroupNames}
 	tiers = []config.Group{config.GroupRecipes, config.GroupLimits, config.GroupRun}
@@ -43,20 +56,20 @@ func commands() []command {
 	return []command{
 		{
 			name: "up", summary: "start everything on this machine: endpoint, resources, web tier, app tier",
-			groups: join([]config.Group{config.GroupEndpoint, config.GroupWeb, config.GroupApp, config.GroupImaging, config.GroupNames, config.GroupProvision}, tiers),
+			groups: join([]config.Group{config.GroupEndpoint, config.GroupWeb, config.GroupApp, config.GroupImaging, config.GroupNames, config.GroupProvision, config.GroupCoupled}, tiers),
 			setup: func(fs *pflag.FlagSet, cfg *config.Config) func(context.Context, app.IO, []string) error {
-				fs.StringVar(&cfg.Mode, "mode", cfg.Mode, "architecture to run: decoupled")
+				fs.StringVar(&cfg.Mode, "mode", cfg.Mode, "architecture to run: decoupled, coupled, or both side by side")
 				fs.StringVar(&cfg.AWS.PublicS3URL, "public-s3-url", cfg.AWS.PublicS3URL, "URL at which browsers reach the endpoint, where it is not its address")
 				return plain(app.Up)(fs, cfg)
 			},
 		},
 		{
 			name: "web", summary: "run a web tier against the endpoint that the AWS environment names",
-			groups: join(aws, []config.Group{config.GroupWeb}, tiers), setup: plain(app.Web),
+			groups: join(aws, []config.Group{config.GroupWeb, config.GroupCoupled}, tiers), setup: oneTier(app.Web),
 		},
 		{
 			name: "app", summary: "run an app tier against the endpoint that the AWS environment names",
-			groups: join(aws, []config.Group{config.GroupApp, config.GroupImaging}, tiers), setup: plain(app.Worker),
+			groups: join(aws, []config.Group{config.GroupApp, config.GroupImaging, config.GroupCoupled}, tiers), setup: oneTier(app.Worker),
 		},
 		{
 			name: "endpoint", summary: "run the embedded S3, SNS and SQS alone",

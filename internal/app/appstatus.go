@@ -2,6 +2,7 @@ package app
 
 import (
 	"fmt"
+	"io"
 	"net/http"
 	"sync/atomic"
 
@@ -48,16 +49,13 @@ func (s *appStatus) ready(w http.ResponseWriter, _ *http.Request) {
 // metrics writes the tier's counts in Prometheus's text format, version 0.0.4:
 // https://prometheus.io/docs/instrumenting/exposition_formats/
 func (s *appStatus) metrics(w http.ResponseWriter, _ *http.Request) {
-	w.Header().Set("Content-Type", "text/plain; version=0.0.4; charset=utf-8")
+	w.Header().Set("Content-Type", metricsType)
 	at := s.at.Load()
 	if at == nil {
 		return
 	}
 	q, i := at.queue.Stats(), at.worker.Stats()
-	for _, m := range []struct {
-		name, kind, help string
-		value            int64
-	}{
+	writeMetrics(w, []metric{
 		{"tintype_messages_received_total", "counter", "Messages received from the queue.", q.Received},
 		{"tintype_messages_in_flight", "gauge", "Messages with a handler at work.", q.InFlight},
 		{"tintype_messages_held", "gauge", "Messages whose lease is held.", q.Held},
@@ -72,7 +70,20 @@ func (s *appStatus) metrics(w http.ResponseWriter, _ *http.Request) {
 		{"tintype_image_attempts_repeated_total", "counter", "Attempts that ended in a passing fault or a bug.", i.Again},
 		{"tintype_messages_junk_total", "counter", "Messages that are no S3 events.", i.Junk},
 		{"tintype_images_computing", "gauge", "Images being computed.", i.Computing},
-	} {
+	})
+}
+
+// metricsType is the content type of Prometheus's text format, version 0.0.4.
+const metricsType = "text/plain; version=0.0.4; charset=utf-8"
+
+// metric is one count of a tier.
+type metric struct {
+	name, kind, help string
+	value            int64
+}
+
+func writeMetrics(w io.Writer, all []metric) {
+	for _, m := range all {
 		fmt.Fprintf(w, "# HELP %s %s\n# TYPE %s %s\n%s %d\n", m.name, m.help, m.name, m.kind, m.name, m.value)
 	}
 }

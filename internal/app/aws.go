@@ -134,11 +134,16 @@ func openDeployment(cfg config.Config, c aws.Config) (*deployment, error) {
 // find looks the resources up, waiting for as long as nobody answers: a tier may be
 // started before the endpoint it speaks to. A refusal ends the wait.
 func (d *deployment) find(ctx context.Context, log *slog.Logger) (provision.Resources, error) {
+	return retried(ctx, log, func() (provision.Resources, error) { return provision.Find(ctx, d.clients, d.spec) })
+}
+
+// retried repeats what nobody answers to until somebody does.
+func retried[T any](ctx context.Context, log *slog.Logger, ask func() (T, error)) (T, error) {
 	said := false
 	for {
-		res, err := provision.Find(ctx, d.clients, d.spec)
+		answer, err := ask()
 		if err == nil || fault.KindOf(err) != fault.Retry || ctx.Err() != nil {
-			return res, err
+			return answer, err
 		}
 		if !said {
 			log.Warn("the AWS endpoint does not answer; waiting for it", "err", err, "hint", fault.HintOf(err))

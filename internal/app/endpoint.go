@@ -5,13 +5,16 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"os"
 	"runtime/debug"
+	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/credentials"
 
 	"github.com/tintype/tintype/internal/config"
+	"github.com/tintype/tintype/internal/coupled"
 	"github.com/tintype/tintype/internal/fault"
 	"github.com/tintype/tintype/internal/localaws"
 	"github.com/tintype/tintype/internal/provision"
@@ -73,16 +76,11 @@ func Up(ctx context.Context, cfg config.Config, out IO) error {
 	}
 	log := logger(cfg, out.Err)
 	// All addresses are taken before anything starts, so that a taken one costs nothing.
-	webLn, err := listen(cfg.Web.Addr, "web tier", "web-addr")
+	ln, err := takePorts(cfg)
+	defer ln.close()
 	if err != nil {
 		return err
 	}
-	defer webLn.Close()
-	appLn, err := listen(cfg.App.Addr, "app tier", "app-addr")
-	if err != nil {
-		return err
-	}
-	defer appLn.Close()
 	endpoint, err := openEndpoint(cfg, log)
 	if err != nil {
 		return err
@@ -95,15 +93,22 @@ func Up(ctx context.Context, cfg config.Config, out IO) error {
 		cfg.App.PageURL = "http://" + cfg.Web.Addr
 	}
 	tiers := service{name: "tiers", run: func(ctx context.Context) error {
-		d, err := openDeployment(cfg, c)
-		if err != nil {
-			return err
+		var pairs []service
+		if cfg.Mode != modeCoupled {
+			d, err := openDeployment(cfg, c)
+			if err != nil {
+				return err
+			}
+			if _, _, err := provision.Ensure(ctx, d.clients, d.spec); err != nil {
+				return stopped(ctx, err)
+			}
+			pairs = append(pairs, appTier(cfg, book, c, ln.app, log), webTier(cfg, book, c, ln.web, log))
 		}
-		if _, _, err := provision.Ensure(ctx, d.clients, d.spec); err != nil {
-			return stopped(ctx, err)
+		if cfg.Mode != modeDecoupled {
+			pairs = append(pairs, coupledApp(cfg, book, c, ln.coupledApp, log), coupledWeb(cfg, book, c, ln.coupledWeb, log))
 		}
 		welcome(cfg, out, endpoint.URL())
-		return runAll(ctx, log, appTier(cfg, book, c, appLn, log), webTier(cfg, book, c, webLn, log))
+		return runAll(ctx, log, pairs...)
 	}}
 	err = runAll(ctx, log, service{"endpoint", endpoint.Run}, tiers)
 	if err == nil {
@@ -112,16 +117,56 @@ func Up(ctx context.Context, cfg config.Config, out IO) error {
 	return err
 }
 
+// ports are the addresses of the tiers that Up runs; those of the others are nil.
+type ports struct{ app, web, coupledApp, coupledWeb net.Listener }
+
+// takePorts takes the addresses of the mode's tiers. What it returns must be closed, also
+// when there is an error.
+func takePorts(cfg config.Config) (p ports, err error) {
+	take := func(ln *net.Listener, addr, what, flag string) {
+		if err == nil {
+			*ln, err = listen(addr, what, flag)
+		}
+	}
+	if cfg.Mode != modeCoupled {
+		take(&p.web, cfg.Web.Addr, "web tier", "web-addr")
+		take(&p.app, cfg.App.Addr, "app tier", "app-addr")
+	}
+	if cfg.Mode != modeDecoupled {
+		take(&p.coupledWeb, cfg.Coupled.WebAddr, "coupled web tier", "coupled-web-addr")
+		take(&p.coupledApp, cfg.Coupled.AppAddr, "coupled app tier", "coupled-app-addr")
+	}
+	return p, err
+}
+
+func (p ports) close() {
+	for _, ln := range []net.Listener{p.app, p.web, p.coupledApp, p.coupledWeb} {
+		if ln != nil {
+			ln.Close()
+		}
+	}
+}
+
 func welcome(cfg config.Config, out IO, url string) {
+	var pages strings.Builder
+	if cfg.Mode != modeCoupled {
+		fmt.Fprintf(&pages, "  page               http://%s\n", cfg.Web.Addr)
+	}
+	if cfg.Mode != modeDecoupled {
+		fmt.Fprintf(&pages, "  page, coupled      http://%s  (calls http://%s%s)\n", cfg.Coupled.WebAddr, cfg.Coupled.AppAddr, coupled.Path)
+	}
+	try := os.Args[0] + ` upload photo.jpg --tint '#ff8800' --wait`
+	if cfg.Mode == modeCoupled {
+		try = "curl -F file=@photo.jpg -F tint='#ff8800' http://" + cfg.Coupled.WebAddr + "/api/images"
+	}
 	fmt.Fprintf(out.Out, `Tintype is running.
 
-  page               http://%s
-  console and mail   http://%s
+%s  console and mail   http://%s
   S3, SNS and SQS    %s  (region %s, access key %s)
   data               %s
 
-Try:   %s upload photo.jpg --tint '#ff8800' --wait
+Try:   %s
 Stop:  Ctrl-C
 
-`, cfg.Web.Addr, cfg.Endpoint.ConsoleAddr, url, cfg.Endpoint.Region, cfg.Endpoint.AccessKey, cfg.Endpoint.Data, os.Args[0])
+`, pages.String(), cfg.Endpoint.ConsoleAddr, url, cfg.Endpoint.Region, cfg.Endpoint.AccessKey, cfg.Endpoint.Data, try)
 }

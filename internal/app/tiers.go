@@ -10,14 +10,27 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 
 	"github.com/tintype/tintype/internal/config"
+	"github.com/tintype/tintype/internal/coupled"
 	"github.com/tintype/tintype/internal/queue"
 	"github.com/tintype/tintype/internal/recipe"
 	"github.com/tintype/tintype/internal/web"
 	"github.com/tintype/tintype/internal/worker"
 )
 
+// The architectures of --mode; "both" is the third.
+const (
+	modeDecoupled = "decoupled"
+	modeCoupled   = "coupled"
+)
+
 // Web runs one web tier until ctx ends.
 func Web(ctx context.Context, cfg config.Config, out IO) error {
+	if cfg.Mode == modeCoupled {
+		return runTier(ctx, cfg, out, tier{
+			addr: cfg.Coupled.WebAddr, name: "coupled web tier", flag: "coupled-web-addr", make: coupledWeb,
+			welcome: "The coupled web tier is at http://%s and calls " + cfg.Coupled.URL() + ". Ctrl-C stops it.\n",
+		})
+	}
 	return runTier(ctx, cfg, out, tier{
 		addr: cfg.Web.Addr, name: "web tier", flag: "web-addr", make: webTier,
 		welcome: "The web tier is at http://%s. Ctrl-C stops it.\n",
@@ -26,6 +39,12 @@ func Web(ctx context.Context, cfg config.Config, out IO) error {
 
 // Worker runs one app tier until ctx ends.
 func Worker(ctx context.Context, cfg config.Config, out IO) error {
+	if cfg.Mode == modeCoupled {
+		return runTier(ctx, cfg, out, tier{
+			addr: cfg.Coupled.AppAddr, name: "coupled app tier", flag: "coupled-app-addr", make: coupledApp,
+			welcome: "The coupled app tier takes POST http://%s" + coupled.Path + ". Ctrl-C stops it.\n",
+		})
+	}
 	return runTier(ctx, cfg, out, tier{
 		addr: cfg.App.Addr, name: "app tier", flag: "app-addr", make: appTier,
 		welcome: "The app tier works off queue " + cfg.Names.Queue + "; health and metrics are at http://%s. Ctrl-C stops it.\n",
@@ -81,7 +100,7 @@ func webTier(cfg config.Config, book *recipe.Book, c aws.Config, ln net.Listener
 			Store: d.store, Recipes: book,
 			Notifier: web.NotifierOptions{SQS: d.clients.SQS, SNS: d.clients.SNS, TopicARN: res.CompletionTopicARN, Host: host},
 			Figures:  web.SQSFigures(d.clients.SQS, res.QueueURL, res.DeadLetterQueueURL),
-			Mode:     cfg.Mode, MaxBytes: cfg.Limits.Bytes, MaxPixels: cfg.Limits.Pixels, MaxSide: cfg.Limits.Side,
+			Mode:     modeDecoupled, MaxBytes: cfg.Limits.Bytes, MaxPixels: cfg.Limits.Pixels, MaxSide: cfg.Limits.Side,
 			Origins: cfg.Web.Origins, Version: Program(), Logger: log.With("tier", "web"),
 		})
 		if err != nil {

@@ -126,7 +126,7 @@ func (u *upload) run(ctx context.Context) error {
 	u.key = store.UploadKey(u.id, filepath.Base(u.file))
 	bar := u.bar(size)
 	u.meter.start(func(n int64) { _ = bar.Set64(min(n, size)) })
-	err = u.d.store.PutSource(ctx, store.PutSource{
+	_, err = u.d.store.PutSource(ctx, store.PutSource{
 		Key: u.key, Body: f, Size: size, ContentType: mime.TypeByExtension("." + format),
 		Recipe: u.opts.Recipe, Params: u.opts.Params, // no recipe: the app tier's rules choose
 	})

@@ -36,8 +36,9 @@ type Config struct {
 	Recipes string
 	// Emails are subscribed to both topics by up and provision.
 	Emails []string
-	// Mode is the architecture that up runs: "decoupled".
-	Mode string
+	// Mode is the architecture that runs: "decoupled", "coupled" or, of up alone, "both".
+	Mode    string
+	Coupled Coupled
 	// Drain is how long a tier may take to finish what it has begun when told to stop.
 	Drain time.Duration
 }
@@ -59,6 +60,14 @@ func (n Names) Uploads() string { return n.Prefix + n.UploadsBucket }
 
 // Results is the results bucket's full name.
 func (n Names) Results() string { return n.Prefix + n.ResultsBucket }
+
+// Coupled are the names of the coupled pair's buckets. They are others: what is put into the
+// uploads bucket of the events is an event.
+func (n Names) Coupled() Names {
+	n.UploadsBucket += "-coupled"
+	n.ResultsBucket += "-coupled"
+	return n
+}
 
 // AWS says which AWS is spoken to, beyond what the SDK's own environment says.
 type AWS struct {
@@ -108,6 +117,22 @@ type App struct {
 	ImageMemory  int64         // most that a child process may hold, bytes
 }
 
+// Coupled is the pair of tiers that call each other instead of sending messages.
+type Coupled struct {
+	WebAddr    string // host:port of the web tier
+	AppAddr    string // host:port of the app tier, which is called there
+	ProcessURL string // where the web tier calls the app tier; empty: http:// and AppAddr
+	Waiting    int    // calls that may wait for the app tier at once
+}
+
+// URL is where the web tier calls the app tier.
+func (c Coupled) URL() string {
+	if c.ProcessURL != "" {
+		return strings.TrimRight(c.ProcessURL, "/")
+	}
+	return "http://" + c.AppAddr
+}
+
 // Limits bound what is accepted as an image.
 type Limits struct {
 	Bytes  int64 // of the upload
@@ -137,10 +162,11 @@ func Default() Config {
 		Web: Web{Addr: "127.0.0.1:8007"},
 		App: App{Addr: "127.0.0.1:8010", Workers: runtime.GOMAXPROCS(0),
 			Isolation: "process", ImageTimeout: time.Minute, ImageMemory: 3 << 30},
-		Limits: Limits{Bytes: 50_000_000, Pixels: 100_000_000, Side: 20_000, Frames: 300},
-		Log:    Log{Level: "info", Format: "text"},
-		Mode:   "decoupled",
-		Drain:  25 * time.Second,
+		Limits:  Limits{Bytes: 50_000_000, Pixels: 100_000_000, Side: 20_000, Frames: 300},
+		Log:     Log{Level: "info", Format: "text"},
+		Mode:    "decoupled",
+		Coupled: Coupled{WebAddr: "127.0.0.1:8008", AppAddr: "127.0.0.1:8009", Waiting: 256},
+		Drain:   25 * time.Second,
 	}
 }
 
@@ -157,6 +183,7 @@ const (
 	GroupImaging               // how images are processed
 	GroupLimits                // what is accepted as an image
 	GroupRecipes               // which recipes there are
+	GroupCoupled               // the coupled pair
 	GroupProvision
 	GroupRun // logging and draining
 )
@@ -211,6 +238,11 @@ func (c *Config) Bind(fs *pflag.FlagSet, groups ...Group) {
 			fs.IntVar(&c.Limits.Frames, "max-frames", c.Limits.Frames, "most frames of an animation")
 		case GroupRecipes:
 			fs.StringVar(&c.Recipes, "recipes", c.Recipes, "YAML file of recipes and rules, besides the built-in recipes")
+		case GroupCoupled:
+			fs.StringVar(&c.Coupled.WebAddr, "coupled-web-addr", c.Coupled.WebAddr, "address of the coupled web tier")
+			fs.StringVar(&c.Coupled.AppAddr, "coupled-app-addr", c.Coupled.AppAddr, "address of the coupled app tier")
+			fs.StringVar(&c.Coupled.ProcessURL, "process-url", c.Coupled.ProcessURL, "URL at which the coupled web tier calls the app tier; without it http:// and --coupled-app-addr")
+			fs.IntVar(&c.Coupled.Waiting, "waiting", c.Coupled.Waiting, "calls that may wait for the coupled app tier at once; further ones are refused")
 		case GroupProvision:
 			fs.StringSliceVar(&c.Emails, "email", c.Emails, "address to subscribe to both topics; repeatable")
 		case GroupRun:
@@ -241,6 +273,13 @@ func (c *Config) Validate() error {
 			bad("--%s: %q is no bucket name: 3 to 63 lower-case letters, digits, dots and hyphens", flag, name)
 		}
 	}
+	if c.Mode == "coupled" || c.Mode == "both" {
+		for flag, name := range pairs("uploads-bucket", c.Names.Coupled().Uploads(), "results-bucket", c.Names.Coupled().Results()) {
+			if len(name) > 63 {
+				bad("--%s: the coupled pair's bucket %q would be longer than 63 characters", flag, name)
+			}
+		}
+	}
 	if c.Names.Uploads() == c.Names.Results() {
 		bad("--results-bucket: uploads and results are both %q: results would be processed again as uploads; name two buckets", c.Names.Results())
 	}
@@ -255,7 +294,7 @@ func (c *Config) Validate() error {
 	if c.Names.UploadTopic == c.Names.CompletionTopic {
 		bad("--completion-topic: must differ from --upload-topic")
 	}
-	for flag, u := range pairs("endpoint-url", c.AWS.EndpointURL, "public-s3-url", c.AWS.PublicS3URL, "page-url", c.App.PageURL, "base-url", c.Endpoint.BaseURL) {
+	for flag, u := range pairs("endpoint-url", c.AWS.EndpointURL, "public-s3-url", c.AWS.PublicS3URL, "page-url", c.App.PageURL, "process-url", c.Coupled.ProcessURL, "base-url", c.Endpoint.BaseURL) {
 		if u != "" && !isHTTP(u) {
 			bad("--%s: %q is no http or https URL", flag, u)
 		}
@@ -265,7 +304,7 @@ func (c *Config) Validate() error {
 			bad("--origin: %q is no origin such as https://images.example.com", o)
 		}
 	}
-	for flag, a := range pairs("endpoint-addr", c.Endpoint.Addr, "console-addr", c.Endpoint.ConsoleAddr, "web-addr", c.Web.Addr, "app-addr", c.App.Addr, "smtp", c.Endpoint.SMTP) {
+	for flag, a := range pairs("endpoint-addr", c.Endpoint.Addr, "console-addr", c.Endpoint.ConsoleAddr, "web-addr", c.Web.Addr, "app-addr", c.App.Addr, "coupled-web-addr", c.Coupled.WebAddr, "coupled-app-addr", c.Coupled.AppAddr, "smtp", c.Endpoint.SMTP) {
 		if a == "" && flag == "smtp" {
 			continue
 		}
@@ -304,8 +343,11 @@ func (c *Config) Validate() error {
 	if c.Endpoint.AccessKey == "" || c.Endpoint.SecretKey == "" {
 		bad("--access-key and --secret-key must not be empty")
 	}
-	if c.Mode != "decoupled" {
-		bad("--mode: %q is not available in this version: decoupled is", c.Mode)
+	if c.Mode != "decoupled" && c.Mode != "coupled" && c.Mode != "both" {
+		bad("--mode: %q: decoupled, coupled or both", c.Mode)
+	}
+	if c.Coupled.Waiting < 1 {
+		bad("--waiting: %d: at least 1", c.Coupled.Waiting)
 	}
 	switch c.Log.Level {
 	case "debug", "info", "warn", "error":

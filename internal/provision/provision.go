@@ -117,6 +117,18 @@ func Ensure(ctx context.Context, c Clients, spec Spec) (Resources, []Change, err
 	return e.res, e.changes, nil
 }
 
+// EnsureBuckets brings both buckets of spec into being and lets the page's origins in: all
+// that the coupled pair of tiers stands on. There is no event notification on them.
+func EnsureBuckets(ctx context.Context, c Clients, spec Spec) ([]Change, error) {
+	e := &ensurer{Clients: c, spec: spec}
+	for _, name := range []string{spec.UploadsBucket, spec.ResultsBucket} {
+		if err := e.bucket(ctx, name); err != nil {
+			return e.changes, explain("provision bucket "+name, err)
+		}
+	}
+	return e.changes, nil
+}
+
 // Find looks up what Ensure made, changing nothing; the dead-letter queue's fields are
 // empty where there is none. It needs only sqs:GetQueueUrl
 // and sqs:GetQueueAttributes: the topics' ARNs follow from the queue's.

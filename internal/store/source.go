@@ -105,15 +105,21 @@ type PutSource struct {
 	Params      map[string]string // raw
 }
 
-// PutSource stores an original. When it returns nil the object is durable and its event
-// is on its way.
-func (s *Store) PutSource(ctx context.Context, in PutSource) error {
+// Stored is what an object is known by once it is stored.
+type Stored struct {
+	ETag      string // without quotes
+	VersionID string // empty in an unversioned bucket
+}
+
+// PutSource stores an original. When it returns without an error the object is durable and
+// its event, where the bucket has a notification, is on its way.
+func (s *Store) PutSource(ctx context.Context, in PutSource) (Stored, error) {
 	op := "store s3://" + s.opts.UploadsBucket + "/" + in.Key
 	meta, err := encodeMeta(in.Recipe, in.Params)
 	if err != nil {
-		return err
+		return Stored{}, err
 	}
-	_, err = s.client.PutObject(ctx, &s3.PutObjectInput{
+	out, err := s.client.PutObject(ctx, &s3.PutObjectInput{
 		Bucket:        &s.opts.UploadsBucket,
 		Key:           &in.Key,
 		Body:          in.Body,
@@ -121,7 +127,10 @@ func (s *Store) PutSource(ctx context.Context, in PutSource) error {
 		ContentType:   aws.String(cleanType(in.ContentType)),
 		Metadata:      meta,
 	})
-	return classify(op, err)
+	if err != nil {
+		return Stored{}, classify(op, err)
+	}
+	return Stored{ETag: bareETag(aws.ToString(out.ETag)), VersionID: realVersion(aws.ToString(out.VersionId))}, nil
 }
 
 // Touch sends the original of id through the pipeline again: it is copied onto itself,

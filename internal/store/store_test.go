@@ -80,7 +80,7 @@ func (f *fixture) store(t *testing.T) *Store {
 
 func put(t *testing.T, s *Store, key, body, recipe string, params map[string]string) {
 	t.Helper()
-	err := s.PutSource(t.Context(), PutSource{Key: key, Body: strings.NewReader(body), Size: int64(len(body)), ContentType: "image/jpeg", Recipe: recipe, Params: params})
+	_, err := s.PutSource(t.Context(), PutSource{Key: key, Body: strings.NewReader(body), Size: int64(len(body)), ContentType: "image/jpeg", Recipe: recipe, Params: params})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -132,11 +132,11 @@ func (f *fixture) originals(t *testing.T) {
 		}
 	})
 	t.Run("too much metadata", func(t *testing.T) {
-		err := s.PutSource(t.Context(), PutSource{Key: "x", Body: strings.NewReader("x"), Size: 1, Params: map[string]string{"a": strings.Repeat("é", 400)}})
+		_, err := s.PutSource(t.Context(), PutSource{Key: "x", Body: strings.NewReader("x"), Size: 1, Params: map[string]string{"a": strings.Repeat("é", 400)}})
 		if fault.CodeOf(err) != fault.CodeBadParameter {
 			t.Errorf("error is %v", err)
 		}
-		err = s.PutSource(t.Context(), PutSource{Key: "x", Body: strings.NewReader("x"), Size: 1, Recipe: "a\r\nx-amz-acl: public-read"})
+		_, err = s.PutSource(t.Context(), PutSource{Key: "x", Body: strings.NewReader("x"), Size: 1, Recipe: "a\r\nx-amz-acl: public-read"})
 		if fault.CodeOf(err) != fault.CodeUnknownRecipe {
 			t.Errorf("error is %v", err)
 		}
@@ -415,7 +415,7 @@ func (f *fixture) presignGet(t *testing.T) {
 		b, _ := io.ReadAll(res.Body)
 		return res, string(b)
 	}
-	if err := s.PutSource(t.Context(), PutSource{Key: "ä +.html", Body: strings.NewReader("<script>"), Size: 8, ContentType: "text/html"}); err != nil {
+	if _, err := s.PutSource(t.Context(), PutSource{Key: "ä +.html", Body: strings.NewReader("<script>"), Size: 8, ContentType: "text/html"}); err != nil {
 		t.Fatal(err)
 	}
 	u, err := s.PresignGet(t.Context(), Uploads, "ä +.html", "кошка \"1\"\r\n.jpg")

@@ -137,6 +137,9 @@ func (s *Server) handleRetry(w http.ResponseWriter, r *http.Request, id string) 
 	if params == nil {
 		params = map[string]string{} // the store would keep the old ones
 	}
+	if s.o.Processor != nil {
+		return s.retryCoupled(w, r, info, job.Recipe, params)
+	}
 	since := s.hub.position()
 	if s.notifier != nil {
 		s.notifier.forget(id)

@@ -138,12 +138,16 @@ func (s *Server) lookUp(ctx context.Context, info store.SourceInfo) (*Image, err
 	if err != nil {
 		return nil, err
 	}
-	if current && s.sameJob(m, src) {
+	// The coupled tier's results follow from calls, which may ask for another recipe than the upload.
+	if current && (s.o.Processor != nil || s.sameJob(m, src)) {
 		return s.finishedImage(m, info), nil
 	}
 	job, _, err := s.choose(info.Key, src.Recipe, src.Params)
 	if err != nil {
 		job = &recipe.Job{Recipe: src.Recipe} // the worker will say what is wrong with it
+	}
+	if s.o.Processor != nil {
+		return unansweredImage(info, job), nil
 	}
 	return queuedImage(info, job), nil
 }

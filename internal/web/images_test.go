@@ -100,7 +100,7 @@ func TestLife(t *testing.T) {
 	}
 
 	// An overwritten original waits, whatever the manifest says.
-	if err := s.store.PutSource(t.Context(), store.PutSource{Key: img.Key, Body: bytes.NewReader(testimages.PNG(10, 10)), Size: int64(len(testimages.PNG(10, 10))), ContentType: "image/png"}); err != nil {
+	if _, err := s.store.PutSource(t.Context(), store.PutSource{Key: img.Key, Body: bytes.NewReader(testimages.PNG(10, 10)), Size: int64(len(testimages.PNG(10, 10))), ContentType: "image/png"}); err != nil {
 		t.Fatal(err)
 	}
 	if img = s.image(id); img.Status != recipe.Queued || img.Recipe != "tint" {
@@ -156,7 +156,7 @@ func TestForeignUploads(t *testing.T) {
 		{"bad-param.png", "tint", map[string]string{"tint": "reddish"}},
 	} {
 		body := testimages.PNG(8, 8)
-		if err := s.store.PutSource(t.Context(), store.PutSource{Key: tt.key, Body: bytes.NewReader(body), Size: int64(len(body)), ContentType: "text/html", Recipe: tt.recipe, Params: tt.params}); err != nil {
+		if _, err := s.store.PutSource(t.Context(), store.PutSource{Key: tt.key, Body: bytes.NewReader(body), Size: int64(len(body)), ContentType: "text/html", Recipe: tt.recipe, Params: tt.params}); err != nil {
 			t.Fatal(err)
 		}
 		id := store.IDForKey(tt.key)
@@ -188,7 +188,7 @@ func TestList(t *testing.T) {
 		// Ids within one millisecond are in no order.
 		key := store.UploadKey(store.NewID(base.Add(time.Duration(i)*time.Millisecond)), fmt.Sprintf("%d.png", i))
 		body := testimages.Solid(4, 4, grey(i))
-		if err := s.store.PutSource(t.Context(), store.PutSource{Key: key, Body: bytes.NewReader(body), Size: int64(len(body)), ContentType: "image/png"}); err != nil {
+		if _, err := s.store.PutSource(t.Context(), store.PutSource{Key: key, Body: bytes.NewReader(body), Size: int64(len(body)), ContentType: "image/png"}); err != nil {
 			t.Fatal(err)
 		}
 		ids = append([]string{store.IDForKey(key)}, ids...) // newest first

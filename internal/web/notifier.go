@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"log/slog"
 	mathrand "math/rand/v2"
-	"net"
 	"strconv"
 	"sync"
 	"time"
@@ -381,12 +380,6 @@ func (n *Notifier) discard(ctx context.Context) error {
 	q := n.own()
 	n.setOwn(ownQueue{})
 	return removeQueue(ctx, n.o.SQS, n.o.SNS, q.url, q.subscription)
-}
-
-// isTransient reports an error of the network or a time-out: worth trying again.
-func isTransient(err error) bool {
-	var ne net.Error
-	return errors.As(err, &ne) || errors.Is(err, context.DeadlineExceeded)
 }
 
 // backOff doubles the wait between tries, from backoffMin to backoffMax.

@@ -81,7 +81,7 @@ func TestRulesAtTheDoor(t *testing.T) {
 	put := func(key string) string {
 		t.Helper()
 		body := testimages.PNG(20, 20)
-		if err := s.store.PutSource(t.Context(), store.PutSource{Key: key, Body: bytes.NewReader(body), Size: int64(len(body)), ContentType: "image/png"}); err != nil {
+		if _, err := s.store.PutSource(t.Context(), store.PutSource{Key: key, Body: bytes.NewReader(body), Size: int64(len(body)), ContentType: "image/png"}); err != nil {
 			t.Fatal(err)
 		}
 		return store.IDForKey(key)

@@ -22,6 +22,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/tintype/tintype/internal/coupled"
 	"github.com/tintype/tintype/internal/event"
 	"github.com/tintype/tintype/internal/fault"
 	"github.com/tintype/tintype/internal/recipe"
@@ -30,7 +31,7 @@ import (
 
 // Store is what the web tier needs of the two buckets; *store.Store has it.
 type Store interface {
-	PutSource(ctx context.Context, in store.PutSource) error
+	PutSource(ctx context.Context, in store.PutSource) (store.Stored, error)
 	PresignUpload(ctx context.Context, in store.PresignUpload) (store.Form, error)
 	PresignGet(ctx context.Context, bucket store.Which, key, downloadName string) (string, error)
 	Touch(ctx context.Context, id, recipe string, params map[string]string) error
@@ -49,6 +50,12 @@ type Recipes interface {
 	Recipes() []recipe.Recipe
 }
 
+// Processor is the app tier as the coupled web tier calls it; *coupled.Client is one.
+type Processor interface {
+	Process(ctx context.Context, u coupled.Upload) (*recipe.Manifest, error)
+	Again(ctx context.Context, key, recipe string, params map[string]string) (*recipe.Manifest, error)
+}
+
 // Options say what a Server serves and with what.
 type Options struct {
 	Store   Store
@@ -59,7 +66,11 @@ type Options struct {
 	// Figures asks for the queue's figures, for GET /api/pipeline; nil: unknown. See SQSFigures.
 	Figures func(ctx context.Context) (QueueFigures, error)
 
-	Mode      string // as /api/config reports it; default "decoupled"
+	// Processor, where set, makes this the coupled web tier: uploads are handed to it and waited
+	// for, no event is expected and nothing goes past this server to S3.
+	Processor Processor
+
+	Mode      string // as /api/config reports it; default "decoupled", with a Processor "coupled"
 	MaxBytes  int64  // largest upload in bytes; default 50 MB
 	MaxPixels int64  // largest width × height; default 100 million
 	MaxSide   int    // largest width or height in pixels; default 20,000
@@ -113,6 +124,9 @@ func New(o Options) (*Server, error) {
 	}
 	if o.Mode == "" {
 		o.Mode = "decoupled"
+	}
+	if o.Processor != nil {
+		o.Mode = "coupled"
 	}
 	if o.MaxBytes == 0 {
 		o.MaxBytes = 50_000_000
@@ -314,7 +328,7 @@ func (s *Server) handleConfig(w http.ResponseWriter, r *http.Request) {
 		Limits  limits          `json:"limits"`
 		Recipes []recipe.Recipe `json:"recipes"`
 		Live    bool            `json:"live"` // whether /api/events tells of finished images
-	}{s.o.Mode, recipe.Default, s.limits(), s.o.Recipes.Recipes(), s.notifier != nil})
+	}{s.o.Mode, recipe.Default, s.limits(), s.o.Recipes.Recipes(), s.notifier != nil || s.o.Processor != nil})
 }
 
 func (s *Server) handleHealth(w http.ResponseWriter, r *http.Request) {

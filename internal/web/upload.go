@@ -72,6 +72,10 @@ func (s *Server) handleUploads(w http.ResponseWriter, r *http.Request) {
 		s.fail(w, r, err)
 		return
 	}
+	if s.o.Processor != nil {
+		s.fail(w, r, refuse(fault.CodeBadRequest, "Send the file to POST /api/images.", "In coupled mode uploads pass through the web server and wait for the result."))
+		return
+	}
 	contentType, err := s.checkClaims(in.Filename, in.Size, in.ContentType)
 	if err != nil {
 		s.fail(w, r, err)
@@ -187,8 +191,11 @@ func (s *Server) upload(w http.ResponseWriter, r *http.Request, html bool) error
 	if err != nil {
 		return err
 	}
+	if s.o.Processor != nil {
+		return s.uploadCoupled(w, r, form, job.Recipe, params, html)
+	}
 	since := s.hub.position()
-	if err := s.o.Store.PutSource(r.Context(), store.PutSource{
+	if _, err := s.o.Store.PutSource(r.Context(), store.PutSource{
 		Key: key, Body: form.file, Size: form.size, ContentType: formats[format], Recipe: job.Recipe, Params: params,
 	}); err != nil {
 		return err

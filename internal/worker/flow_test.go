@@ -72,7 +72,7 @@ func testFlow(t *testing.T, endpoint string) {
 		if i == 5 {
 			body = []byte("a poison among the good ones")
 		}
-		if err := b.PutSource(t.Context(), store.PutSource{Key: key, Body: bytes.NewReader(body), Size: int64(len(body)), ContentType: "image/jpeg"}); err != nil {
+		if _, err := b.PutSource(t.Context(), store.PutSource{Key: key, Body: bytes.NewReader(body), Size: int64(len(body)), ContentType: "image/jpeg"}); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -91,7 +91,7 @@ func (b *bench) newWorker(change func(*Options)) *Worker {
 // later than those before.
 func (b *bench) upload(key string, body []byte, recipeName string, params map[string]string) event.Upload {
 	b.t.Helper()
-	err := b.PutSource(b.t.Context(), store.PutSource{Key: key, Body: bytes.NewReader(body), Size: int64(len(body)), ContentType: "image/jpeg", Recipe: recipeName, Params: params})
+	_, err := b.PutSource(b.t.Context(), store.PutSource{Key: key, Body: bytes.NewReader(body), Size: int64(len(body)), ContentType: "image/jpeg", Recipe: recipeName, Params: params})
 	if err != nil {
 		b.t.Fatal(err)
 	}

@@ -32,6 +32,8 @@ type attempt struct {
 	id      string
 	started time.Time
 
+	ask *Call // the recipe and parameters that count in the place of the original's; nil: its own
+
 	prev     *recipe.Manifest // the result found at the start; nil where there is none
 	prevETag string           // what CommitManifest must still find
 }
@@ -125,7 +127,7 @@ func (a *attempt) work(ctx context.Context) error {
 	m.Source.Width, m.Source.Height, m.Source.Format = pic.Source.Width, pic.Source.Height, pic.Source.Format
 
 	began := time.Now()
-	if m.Outputs, err = a.put(ctx, src, req.Job, pic); err != nil {
+	if m.Outputs, err = a.put(ctx, store.Stored{ETag: src.ETag, VersionID: src.VersionID}, req.Job, pic); err != nil {
 		return err
 	}
 	m.Timings.StoreMS = time.Since(began).Milliseconds()
@@ -163,6 +165,9 @@ func (a *attempt) fetch(ctx context.Context, m *recipe.Manifest) (src *store.Sou
 	m.Source.ETag, m.Source.VersionID, m.Source.Bytes, m.Source.ContentType = src.ETag, src.VersionID, src.Size, src.ContentType
 	if m.Timings.Uploaded.IsZero() {
 		m.Timings.Uploaded = src.LastModified
+	}
+	if a.ask != nil {
+		src.Recipe, src.Params, src.MetaErr = a.ask.Recipe, a.ask.Params, nil
 	}
 	key, _ := store.RuleKey(a.up.Key)
 	name, params := a.opts.Recipes.Choose(key, src.Recipe, src.Params)
@@ -229,7 +234,7 @@ func megabytes(n int64) string {
 }
 
 // put stores all outputs at once.
-func (a *attempt) put(ctx context.Context, src *store.Source, job *recipe.Job, pic *imaging.Picture) ([]recipe.Result, error) {
+func (a *attempt) put(ctx context.Context, src store.Stored, job *recipe.Job, pic *imaging.Picture) ([]recipe.Result, error) {
 	ctx, cancel := context.WithTimeout(ctx, a.opts.IOTimeout)
 	defer cancel()
 	results := make([]recipe.Result, len(pic.Outputs))

@@ -37,6 +37,11 @@ type Store interface {
 	CommitManifest(ctx context.Context, m *recipe.Manifest, prevETag string) error
 }
 
+// Originals takes originals that come with a call; *store.Store does.
+type Originals interface {
+	PutSource(ctx context.Context, in store.PutSource) (store.Stored, error)
+}
+
 // Imaging is what a worker needs of *imaging.Engine.
 type Imaging interface {
 	Process(ctx context.Context, req imaging.Request) (*imaging.Picture, error)
@@ -61,6 +66,8 @@ type Options struct {
 	Imaging   Imaging
 	Recipes   Recipes
 	Announcer Announcer
+	// Originals is needed by Call alone.
+	Originals Originals
 	// UploadsBucket is the bucket whose events are ours; those of others are let go.
 	UploadsBucket string
 	// MaxBytes is the largest original that is read, in bytes. Default: 50 MB.
