@@ -133,6 +133,7 @@ func commands() []command {
 				}
 			},
 		},
+		labCommand(),
 		processCommand(),
 		recipeCommand(),
 		{

@@ -43,7 +43,7 @@ func coupledWeb(cfg config.Config, book *recipe.Book, c aws.Config, ln net.Liste
 		srv, err := web.New(web.Options{
 			Store: d.store, Recipes: book, Processor: coupled.NewClient(cfg.Coupled.URL()),
 			MaxBytes: cfg.Limits.Bytes, MaxPixels: cfg.Limits.Pixels, MaxSide: cfg.Limits.Side,
-			Origins: cfg.Web.Origins, Version: Program(), Logger: log,
+			Origins: cfg.Web.Origins, Uploads: cfg.Web.Uploads, Version: Program(), Logger: log,
 		})
 		if err != nil {
 			return err

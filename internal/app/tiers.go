@@ -101,7 +101,7 @@ func webTier(cfg config.Config, book *recipe.Book, c aws.Config, ln net.Listener
 			Notifier: web.NotifierOptions{SQS: d.clients.SQS, SNS: d.clients.SNS, TopicARN: res.CompletionTopicARN, Host: host},
 			Figures:  web.SQSFigures(d.clients.SQS, res.QueueURL, res.DeadLetterQueueURL),
 			Mode:     modeDecoupled, MaxBytes: cfg.Limits.Bytes, MaxPixels: cfg.Limits.Pixels, MaxSide: cfg.Limits.Side,
-			Origins: cfg.Web.Origins, Version: Program(), Logger: log.With("tier", "web"),
+			Origins: cfg.Web.Origins, Uploads: cfg.Web.Uploads, Version: Program(), Logger: log.With("tier", "web"),
 		})
 		if err != nil {
 			return err

@@ -101,6 +101,7 @@ type Web struct {
 	// Origins are the page's origins (scheme://host:port) beyond those that follow from
 	// Addr: buckets' CORS rules and the Host check accept them.
 	Origins []string
+	Uploads int // uploads that may pass through at once
 }
 
 // App is the app tier.
@@ -159,7 +160,7 @@ func Default() Config {
 			Addr: "127.0.0.1:4566", ConsoleAddr: "127.0.0.1:4567", Data: "./data",
 			Region: "us-east-1", AccessKey: "test", SecretKey: "test", MailFrom: "no-reply@sns.tintype.local",
 		},
-		Web: Web{Addr: "127.0.0.1:8007"},
+		Web: Web{Addr: "127.0.0.1:8007", Uploads: 32},
 		App: App{Addr: "127.0.0.1:8010", Workers: runtime.GOMAXPROCS(0),
 			Isolation: "process", ImageTimeout: time.Minute, ImageMemory: 3 << 30},
 		Limits:  Limits{Bytes: 50_000_000, Pixels: 100_000_000, Side: 20_000, Frames: 300},
@@ -222,6 +223,7 @@ func (c *Config) Bind(fs *pflag.FlagSet, groups ...Group) {
 		case GroupWeb:
 			fs.StringVar(&c.Web.Addr, "web-addr", c.Web.Addr, "address of the web tier")
 			fs.StringSliceVar(&c.Web.Origins, "origin", c.Web.Origins, "further origin (scheme://host:port) that the page is served under; repeatable")
+			fs.IntVar(&c.Web.Uploads, "uploads", c.Web.Uploads, "uploads that may pass through the web tier at once; further ones are refused")
 		case GroupApp:
 			fs.StringVar(&c.App.Addr, "app-addr", c.App.Addr, "address of the app tier's health, readiness and metrics")
 			fs.StringVar(&c.App.PageURL, "page-url", c.App.PageURL, "URL of the page, for completion mails to link to")
@@ -345,6 +347,9 @@ func (c *Config) Validate() error {
 	}
 	if c.Mode != "decoupled" && c.Mode != "coupled" && c.Mode != "both" {
 		bad("--mode: %q: decoupled, coupled or both", c.Mode)
+	}
+	if c.Web.Uploads < 1 {
+		bad("--uploads: %d: at least 1", c.Web.Uploads)
 	}
 	if c.Coupled.Waiting < 1 {
 		bad("--waiting: %d: at least 1", c.Coupled.Waiting)
