@@ -58,7 +58,7 @@ func (b *bench) get(ctx context.Context, url string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer discard(resp.Body)
+	defer resp.Body.Close()
 	if resp.StatusCode != http.StatusOK {
 		return nil, fmt.Errorf("%s answers %d", url, resp.StatusCode)
 	}
@@ -102,7 +102,7 @@ func (b *bench) cleanUp(ctx context.Context) {
 				failed.Store(id, err)
 				return nil
 			}
-			discard(resp.Body)
+			resp.Body.Close()
 			if resp.StatusCode != http.StatusNoContent && resp.StatusCode != http.StatusNotFound {
 				failed.Store(id, resp.Status)
 			}

@@ -10,7 +10,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -185,10 +184,4 @@ func run(ctx context.Context, o Options, r *Report) error {
 // ReportFiles are where a report's parts are, in its directory.
 func ReportFiles(out string) (html, json string) {
 	return filepath.Join(out, "index.html"), filepath.Join(out, "report.json")
-}
-
-// discard drains and closes a response's body, so that its connection can be used again.
-func discard(body io.ReadCloser) {
-	_, _ = io.Copy(io.Discard, io.LimitReader(body, 1<<20))
-	_ = body.Close()
 }

@@ -83,7 +83,7 @@ func (b *bench) send(ctx context.Context, base string, f file) Upload {
 		if text, err = io.ReadAll(io.LimitReader(resp.Body, 1<<20)); err == nil {
 			_ = json.Unmarshal(text, &answer) // what is no JSON says nothing
 		}
-		discard(resp.Body)
+		resp.Body.Close()
 		u.Status, u.ID = resp.StatusCode, answer.ID
 		if !u.ok() {
 			u.Error = answer.Code

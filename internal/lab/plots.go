@@ -149,7 +149,7 @@ func killPlot(k *KillResult) (*plot.Plot, error) {
 	if err != nil {
 		return nil, err
 	}
-	away.Color, away.LineStyle.Width = colourShade, 0
+	away.Color, away.Width = colourShade, 0
 	p.Add(away)
 	p.Legend.Add("no app tier", away)
 	taken, failed := plotter.XYs{}, plotter.XYs{}
@@ -230,7 +230,7 @@ func spikePlot(s *SpikeResult, y string, all []series) (*plot.Plot, error) {
 	if err != nil {
 		return nil, err
 	}
-	spike.Color, spike.LineStyle.Width = colourShade, 0
+	spike.Color, spike.Width = colourShade, 0
 	p.Add(spike)
 	p.Legend.Add("ten times the traffic", spike)
 	for _, one := range all {

@@ -153,7 +153,7 @@ func (s *stack) ready(p *proc, url string) error {
 		if req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil); err != nil {
 			return err
 		} else if resp, err := http.DefaultClient.Do(req); err == nil {
-			discard(resp.Body)
+			resp.Body.Close()
 			if resp.StatusCode == http.StatusOK {
 				return nil
 			}
