@@ -36,6 +36,10 @@ type Config struct {
 	Recipes string
 	// Emails are subscribed to both topics by up and provision.
 	Emails []string
+	// KMSKey is the ARN of the key that buckets, topics and queues are encrypted with; empty:
+	// AWS's own keys.
+	KMSKey string
+	Tags   map[string]string // of every resource, besides our own
 	// Mode is the architecture that runs: "decoupled", "coupled" or, of up alone, "both".
 	Mode    string
 	Coupled Coupled
@@ -265,6 +269,9 @@ var bucketName = regexp.MustCompile(`^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$`)
 // queueName is the rule for queues and topics of the standard kind.
 var queueName = regexp.MustCompile(`^[A-Za-z0-9_-]{1,80}$`)
 
+// keyARN is the ARN of a KMS key.
+var keyARN = regexp.MustCompile(`^arn:[a-z0-9-]+:kms:[a-z0-9-]+:[0-9]{12}:key/[A-Za-z0-9-]+$`)
+
 // Validate checks what can be checked without asking anyone. The error has a line
 // for each fault and says what is allowed.
 func (c *Config) Validate() error {
@@ -318,6 +325,9 @@ func (c *Config) Validate() error {
 		if a, err := mail.ParseAddress(e); err != nil || a.Address != e {
 			bad("--email: %q is no mail address", e)
 		}
+	}
+	if c.KMSKey != "" && !keyARN.MatchString(c.KMSKey) {
+		bad("--kms-key: %q is no key's ARN such as arn:aws:kms:eu-central-1:123456789012:key/…; an alias would not tell which key", c.KMSKey)
 	}
 	if c.App.Workers < 1 {
 		bad("--workers: %d: at least 1", c.App.Workers)
