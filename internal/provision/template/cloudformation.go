@@ -114,7 +114,7 @@ func (c *cloudFormation) resources() fields {
 	st := c.stack
 	out := fields{
 		c.queue(logicalDead, st.DeadLetterQueue, nil),
-		c.queue(logicalQueue, st.Queue, fields{{"DependsOn", items{logicalDead}}}),
+		c.queue(logicalQueue, st.Queue, nil),
 		c.topic(logicalUpload, st.UploadTopic),
 		c.topic(logicalCompletion, st.CompletionTopic),
 		resource(logicalUpload+"Policy", "AWS::SNS::TopicPolicy", nil, fields{{"Topics", items{ref(logicalUpload)}}, {"PolicyDocument", treeOf(st.UploadTopic.Policy)}}),
@@ -155,7 +155,9 @@ func (c *cloudFormation) queue(name string, q declare.Queue, more fields) field 
 	for _, attr := range slices.Sorted(maps.Keys(q.Attributes)) {
 		v := q.Attributes[attr]
 		switch attr {
-		case "RedrivePolicy", "RedriveAllowPolicy":
+		case "RedrivePolicy":
+			p = append(p, field{attr, fields{{"deadLetterTargetArn", att(logicalDead + ".Arn")}, {"maxReceiveCount", declare.MaxReceiveCount}}})
+		case "RedriveAllowPolicy":
 			p = append(p, field{attr, treeOf(rawJSON(v))})
 		case "KmsMasterKeyId":
 			p = append(p, field{attr, ifKey(ref("KmsKeyArn"), noValue())},

@@ -22,14 +22,19 @@ func logicalRole(name, suffix string) string {
 // somebody who has a role or is a user already, and gets the policy.
 func (c *cloudFormation) roles() fields {
 	var out fields
+	var key declare.Document
+	var tiers items
 	for _, r := range declare.Roles(c.spec) {
 		policy := logicalRole(r.Name, "Policy")
+		var d declare.Document
+		d, key = c.policy(r.Policy)
 		out = append(out, resource(policy, "AWS::IAM::ManagedPolicy", nil, fields{
-			{"Description", "What Tintype's " + r.Title + " may do"}, {"PolicyDocument", c.policy(r.Policy)},
+			{"Description", "What Tintype's " + r.Title + " may do"}, {"PolicyDocument", treeOf(d)},
 		}))
 		if r.Name == "operator" {
 			continue
 		}
+		tiers = append(tiers, ref(logicalRole(r.Name, "Role")))
 		out = append(out, resource(logicalRole(r.Name, "Role"), "AWS::IAM::Role", nil, fields{
 			{"Description", "Tintype's " + r.Title},
 			{"AssumeRolePolicyDocument", fields{{"Version", "2012-10-17"}, {"Statement", items{fields{
@@ -39,23 +44,26 @@ func (c *cloudFormation) roles() fields {
 			{"Tags", tags(c.stack.Queue.Tags)},
 		}))
 	}
-	return out
+	return append(out, resource("KeyPolicy", "AWS::IAM::ManagedPolicy", fields{{"Condition", "HasKey"}}, fields{
+		{"Description", "Use of the key that Tintype's buckets, topics and queues are encrypted with"},
+		{"PolicyDocument", treeOf(key)}, {"Roles", tiers},
+	}))
 }
 
-// policy is a document whose statements about the key are only there with one.
-func (c *cloudFormation) policy(d declare.Document) fields {
-	var statements items
+// policy is a document without the statements about the key, which are in a policy of
+// their own: all roles have the same, and only where there is a key.
+func (c *cloudFormation) policy(d declare.Document) (without, key declare.Document) {
 	for _, s := range d.Statement {
-		t := treeOf(s)
 		if len(s.Resource) == 1 && s.Resource[0] == c.spec.KMSKey {
-			t = ifKey(t, noValue())
+			key.Statement = append(key.Statement, s)
+			continue
 		}
-		statements = append(statements, t)
+		without.Statement = append(without.Statement, s)
 	}
-	return fields{{"Version", "2012-10-17"}, {"Statement", statements}}
+	return without, key
 }
 
-// Output is one value that a stack has for other stacks: its name, which is also that of
+// output is one value that a stack has for other stacks: its name, which is also that of
 // the export after the stack's own and a hyphen.
 type output struct {
 	name, about string
@@ -81,6 +89,7 @@ func (c *cloudFormation) outputs() fields {
 		{"WebPolicyArn", "What the web tier may do, for roles of your own", ref("WebPolicy")},
 		{"AppPolicyArn", "What the app tier may do, for roles of your own", ref("AppPolicy")},
 		{"OperatorPolicyArn", "What who runs tintype's commands may do", ref("OperatorPolicy")},
+		{"KeyPolicyArn", "Use of the key, for roles of your own; only with KmsKeyArn", ref("KeyPolicy")},
 		{"NamePrefix", "For the flag --name-prefix of the tiers", nil},
 	}
 	var out fields
@@ -88,6 +97,9 @@ func (c *cloudFormation) outputs() fields {
 		f := fields{}
 		if o.about != "" {
 			f = append(f, field{"Description", o.about})
+		}
+		if o.name == "KeyPolicyArn" {
+			f = append(f, field{"Condition", "HasKey"})
 		}
 		if o.name == "NamePrefix" {
 			// CloudFormation exports nothing that is empty.
