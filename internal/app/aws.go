@@ -45,6 +45,7 @@ func loadAWS(ctx context.Context, cfg config.Config, log *slog.Logger) (aws.Conf
 		return c, &fault.Error{Op: "read the AWS environment", Kind: fault.Permanent, Code: fault.CodeUnavailable, Message: "it is not usable",
 			Hint: "check AWS_PROFILE and ~/.aws/config", Err: err}
 	}
+	c.HTTPClient = impatient(c.HTTPClient, silence)
 	if endpoint != "" {
 		c.BaseEndpoint = &endpoint
 	} else {
