@@ -170,5 +170,6 @@ func getJSON(url string, v any) error {
 
 func isNotFound(err error) bool {
 	var missing *s3types.NoSuchKey
-	return errors.As(err, &missing)
+	var none *s3types.NotFound // of HEAD, whose answer has no body to say what
+	return errors.As(err, &missing) || errors.As(err, &none)
 }
