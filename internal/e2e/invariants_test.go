@@ -31,10 +31,13 @@ type promise struct {
 type ledger struct {
 	mu       sync.Mutex
 	promised map[string]promise
+	ended    map[string]bool // has a result, as far as somebody looked
 	refused  int
 }
 
-func newLedger() *ledger { return &ledger{promised: map[string]promise{}} }
+func newLedger() *ledger {
+	return &ledger{promised: map[string]promise{}, ended: map[string]bool{}}
+}
 
 func (l *ledger) add(id string, p promise) {
 	l.mu.Lock()

@@ -26,6 +26,7 @@ type system struct {
 	t *testing.T
 
 	endpointAddr, consoleAddr, webAddr, appAddr string
+	url                                         string // of the endpoint
 	data                                        string
 	env                                         []string // of the tiers and commands
 
@@ -42,10 +43,17 @@ func newSystem(t *testing.T) *system {
 
 // at points environment and clients at an endpoint.
 func (s *system) at(url string) {
-	s.env = cleanEnv("AWS_ENDPOINT_URL="+url, "AWS_ACCESS_KEY_ID=test", "AWS_SECRET_ACCESS_KEY=test", "AWS_REGION=us-east-1", "AWS_DEFAULT_REGION=us-east-1")
+	s.url = url
+	s.through(url)
 	c := aws.Config{Region: "us-east-1", BaseEndpoint: aws.String(url), Credentials: credentials.NewStaticCredentialsProvider("test", "test", "")}
 	s.s3 = s3.NewFromConfig(c, func(o *s3.Options) { o.UsePathStyle = true })
 	s.sqs, s.sns = sqs.NewFromConfig(c), sns.NewFromConfig(c)
+}
+
+// through lets tiers and commands that are started from now on reach the endpoint by
+// another URL than the test itself.
+func (s *system) through(url string) {
+	s.env = cleanEnv("AWS_ENDPOINT_URL="+url, "AWS_ACCESS_KEY_ID=test", "AWS_SECRET_ACCESS_KEY=test", "AWS_REGION=us-east-1", "AWS_DEFAULT_REGION=us-east-1")
 }
 
 func (s *system) web() string     { return "http://" + s.webAddr }

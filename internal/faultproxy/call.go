@@ -1,7 +1,11 @@
 package faultproxy
 
 import (
+	"bytes"
 	"encoding/json"
+	"io"
+	"mime"
+	"mime/multipart"
 	"net/http"
 	"net/url"
 	"strings"
@@ -49,7 +53,29 @@ func describe(r *http.Request, body []byte) call {
 	c := call{service: "s3"}
 	c.bucket, c.key, _ = strings.Cut(strings.TrimPrefix(r.URL.Path, "/"), "/")
 	c.operation = s3Operation(r, c.key)
+	if c.operation == "PostObject" {
+		c.key = formKey(r, body)
+	}
 	return c
+}
+
+// formKey is the key that an upload by form names.
+func formKey(r *http.Request, body []byte) string {
+	_, params, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	if err != nil {
+		return ""
+	}
+	parts := multipart.NewReader(bytes.NewReader(body), params["boundary"])
+	for {
+		part, err := parts.NextRawPart()
+		if err != nil {
+			return ""
+		}
+		if part.FormName() == "key" {
+			key, _ := io.ReadAll(part) // of bytes that are all there
+			return string(key)
+		}
+	}
 }
 
 // s3Operation names the operations that the tiers use; others by method and place.
