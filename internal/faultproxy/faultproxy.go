@@ -52,6 +52,7 @@ type Proxy struct {
 	injected map[string]int    // faults by "fault service.operation"
 	puts     map[string]int    // objects by "bucket/key": how often a write was passed on
 	spare    map[string][]message
+	given    map[string]int // messages by queue URL: how many were given out
 	copied   map[string]bool
 	resends  sync.WaitGroup
 }
@@ -70,7 +71,7 @@ func New(t testing.TB, opts Options) *Proxy {
 	p := &Proxy{
 		URL: "http://" + ln.Addr().String(), opts: opts, target: target,
 		client: &http.Transport{DisableCompression: true, MaxIdleConnsPerHost: 64, ExpectContinueTimeout: time.Second},
-		counts: map[string]uint64{}, injected: map[string]int{}, puts: map[string]int{}, spare: map[string][]message{}, copied: map[string]bool{},
+		counts: map[string]uint64{}, injected: map[string]int{}, puts: map[string]int{}, spare: map[string][]message{}, given: map[string]int{}, copied: map[string]bool{},
 	}
 	p.ended, p.end = context.WithCancel(context.Background())
 	p.srv = &http.Server{Handler: http.HandlerFunc(p.serve), ReadHeaderTimeout: time.Minute}
@@ -115,6 +116,20 @@ func (p *Proxy) Puts(bucket, key string) int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.puts[bucket+"/"+key]
+}
+
+// Calls is how many requests of an operation, "sqs.ReceiveMessage", have come.
+func (p *Proxy) Calls(operation string) int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return int(p.counts[operation])
+}
+
+// Given is how many messages of a queue were given out, repetitions included.
+func (p *Proxy) Given(queueURL string) int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.given[queueURL]
 }
 
 func (p *Proxy) serve(w http.ResponseWriter, r *http.Request) {

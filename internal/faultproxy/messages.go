@@ -27,6 +27,7 @@ func (p *Proxy) spared(c call) *answer {
 		return nil
 	}
 	p.spare[c.queueURL] = kept[n:]
+	p.given[c.queueURL] += n
 	a := &answer{status: http.StatusOK, header: http.Header{"Content-Type": {"application/x-amz-json-1.0"}}}
 	a.body, _ = json.Marshal(received{kept[:n]}) // raw messages marshal
 	return a
@@ -35,11 +36,12 @@ func (p *Proxy) spared(c call) *answer {
 // messages does to a receive's answer what the fault says.
 func (p *Proxy) messages(c call, f Fault, a *answer) *answer {
 	var got received
-	if f != Duplicate && f != Copy && f != Reorder || !c.json || a.status != http.StatusOK || json.Unmarshal(a.body, &got) != nil || len(got.Messages) == 0 {
+	if c.operation != "ReceiveMessage" || !c.json || a.status != http.StatusOK || json.Unmarshal(a.body, &got) != nil || len(got.Messages) == 0 {
 		return a
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	p.given[c.queueURL] += len(got.Messages)
 	switch f {
 	case Duplicate:
 		p.spare[c.queueURL] = append(p.spare[c.queueURL], got.Messages...)
@@ -57,6 +59,7 @@ func (p *Proxy) messages(c call, f Fault, a *answer) *answer {
 		for _, m := range got.Messages[:n] {
 			p.spare[c.queueURL] = append([]message{m}, p.spare[c.queueURL]...)
 		}
+		p.given[c.queueURL] -= n
 		a.body, _ = json.Marshal(received{got.Messages[n:]}) // raw messages marshal
 	}
 	return a
