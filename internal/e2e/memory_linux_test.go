@@ -20,16 +20,14 @@ func TestOutOfMemory(t *testing.T) {
 	s.startEndpoint("--log-level", "warn")
 	s.provision()
 	announced := watchCompletions(t, s)
+	group := newGroup(t) // before the process, so that it goes after it
 	app := s.startApp("--workers", "2")
-	used := resident(app.cmd.Process.Pid)
-	for _, pid := range imagingProcesses(t, app.cmd.Process.Pid) {
-		used += resident(pid)
-	}
-	group := memoryGroup(t, used+heavyMemory)
 	group.add(t, app.cmd.Process.Pid)
 	for _, pid := range imagingProcesses(t, app.cmd.Process.Pid) {
 		group.add(t, pid)
 	}
+	// What was held before is not all counted: the limit is on what comes.
+	group.limit(t, group.usage(t)+heavyMemory/2)
 	l := newLedger()
 	<-s.feed(t, l, 5)
 	if err := s.put("poison/0.png", heavy(), nil); err != nil {
@@ -49,29 +47,46 @@ func TestOutOfMemory(t *testing.T) {
 	}
 }
 
-// cgroup is a control group that bounds memory.
-type cgroup struct{ dir string }
+// cgroup is a control group that can bound memory.
+type cgroup struct{ dir, max, current string }
 
-// memoryGroup makes a control group whose processes may hold so many bytes together, or
-// skips the test, with the reason, where none can be made.
-func memoryGroup(t *testing.T, limit int64) cgroup {
+// newGroup makes a control group, or skips the test, with the reason, where none can be made.
+func newGroup(t *testing.T) cgroup {
 	t.Helper()
-	for _, at := range []struct{ parent, file string }{{"/sys/fs/cgroup/memory", "memory.limit_in_bytes"}, {"/sys/fs/cgroup", "memory.max"}} {
+	for _, at := range []struct{ parent, max, current string }{{"/sys/fs/cgroup/memory", "memory.limit_in_bytes", "memory.usage_in_bytes"}, {"/sys/fs/cgroup", "memory.max", "memory.current"}} {
 		dir := filepath.Join(at.parent, fmt.Sprintf("tintype-test-%d", os.Getpid()))
 		if err := os.Mkdir(dir, 0o755); err != nil {
 			continue
 		}
-		t.Cleanup(func() {
-			// A group goes once its processes have ended, which the system's clean-up, run before, sees to.
-			eventually(t, "the control group is empty", func() error { return os.Remove(dir) })
-		})
-		if err := os.WriteFile(filepath.Join(dir, at.file), []byte(strconv.FormatInt(limit, 10)), 0o644); err != nil {
-			continue
+		t.Cleanup(func() { eventually(t, "the control group is empty", func() error { return os.Remove(dir) }) })
+		if _, err := os.Stat(filepath.Join(dir, at.max)); err == nil {
+			return cgroup{dir, at.max, at.current}
 		}
-		return cgroup{dir}
 	}
 	t.Skip("no control group that limits memory can be made here (root can)")
 	return cgroup{}
+}
+
+// limit bounds what the group's processes hold together, in bytes.
+func (c cgroup) limit(t *testing.T, n int64) {
+	t.Helper()
+	if err := os.WriteFile(filepath.Join(c.dir, c.max), []byte(strconv.FormatInt(n, 10)), 0o644); err != nil {
+		t.Skipf("memory cannot be limited here: %v", err)
+	}
+}
+
+// usage is what they hold, in bytes, as far as it came while they were in the group.
+func (c cgroup) usage(t *testing.T) int64 {
+	t.Helper()
+	b, err := os.ReadFile(filepath.Join(c.dir, c.current))
+	if err != nil {
+		t.Fatal(err)
+	}
+	n, err := strconv.ParseInt(strings.TrimSpace(string(b)), 10, 64)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n
 }
 
 func (c cgroup) add(t *testing.T, pid int) {
