@@ -54,6 +54,7 @@ var kinds = map[string]struct {
 	codeRequestTooLarge: {http.StatusRequestEntityTooLarge, "Request too large"},
 	codeMediaType:       {http.StatusUnsupportedMediaType, "Wrong content type"},
 	codeBusy:            {http.StatusServiceUnavailable, "Too many uploads at once"},
+	codeNoSpace:         {http.StatusInsufficientStorage, "No room for uploads"},
 }
 
 // Codes that only the web tier uses.
@@ -65,6 +66,7 @@ const (
 	codeRequestTooLarge = "request_too_large"
 	codeMediaType       = "wrong_content_type"
 	codeBusy            = "busy"
+	codeNoSpace         = "insufficient_storage"
 )
 
 // problemOf translates an error into what the client is told. Only faults marked

@@ -12,6 +12,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/tintype/tintype/internal/fault"
@@ -356,6 +357,10 @@ func (f *spooled) field(part *multipart.Part) error {
 
 // spoolFault says that our own disk is the trouble, not the client's body.
 func spoolFault(err error) error {
+	if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) {
+		return &fault.Error{Op: "spool upload", Kind: fault.Permanent, Code: codeNoSpace, Message: "There is no room for uploads just now; nothing was kept.",
+			Hint: "Try again later, or send it by POST /api/uploads, which needs no room here.", Err: err}
+	}
 	return &fault.Error{Op: "spool upload", Kind: fault.Bug, Code: fault.CodeInternal, Message: "the upload cannot be kept while it is checked",
 		Hint: "check space and permissions of the directory for temporary files", Err: err}
 }
