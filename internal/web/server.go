@@ -6,7 +6,7 @@
 // record, and any number of instances may run side by side. It hears of finished
 // images only through its own queue on the topic processingnotification (Notifier).
 //
-// Of ours it may import event, fault, recipe, store and imaging/sniff; it never
+// Of ours it may import awsclock, event, fault, recipe, store and imaging/sniff; it never
 // imports another tier.
 package web
 
@@ -39,6 +39,7 @@ type Store interface {
 	List(ctx context.Context, cursor string, limit int) (page []store.SourceInfo, next string, err error)
 	Manifest(ctx context.Context, id string) (m *recipe.Manifest, etag string, err error)
 	Delete(ctx context.Context, id string) error
+	Now() time.Time // by S3's clock
 }
 
 // Recipes resolves recipes; *recipe.Book does. Keys are those of store.RuleKey.
@@ -231,7 +232,7 @@ func (s *Server) completed(c event.Completion) {
 		s.log.Warn("completion message makes no sense; dropped", "completion", c.ID, "image", c.ImageID, "status", m.Status)
 		return
 	}
-	sent, err := s.hub.publishResult(imageOfManifest(m), m.Timings.Finished)
+	sent, err := s.hub.publishResult(imageOfManifest(m), resultOf(m))
 	if err != nil {
 		s.log.Error("completion message cannot be passed on", "image", c.ImageID, "err", err)
 		return

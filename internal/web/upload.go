@@ -78,7 +78,7 @@ func (s *Server) handleUploads(w http.ResponseWriter, r *http.Request) {
 		s.fail(w, r, err)
 		return
 	}
-	id := store.NewID(time.Now())
+	id := store.NewID(s.o.Store.Now())
 	key := store.UploadKey(id, in.Filename)
 	job, params, err := s.choose(key, in.Recipe, rawParams(in.Params))
 	if err != nil {
@@ -179,7 +179,7 @@ func (s *Server) upload(w http.ResponseWriter, r *http.Request, html bool) error
 	if err != nil {
 		return err
 	}
-	now := time.Now()
+	now := s.o.Store.Now()
 	id := store.NewID(now)
 	key := store.UploadKey(id, form.name)
 	rule, _ := store.RuleKey(key)

@@ -40,10 +40,11 @@ type attempt struct {
 // means that the message must come back.
 func (w *Worker) upload(ctx context.Context, log *slog.Logger, m queue.Message, u event.Upload) error {
 	id := store.IDForKey(u.Key)
-	a := &attempt{Worker: w, log: log.With("image", id, "key", u.Key), msg: m, up: u, id: id, started: time.Now().UTC()}
+	a := &attempt{Worker: w, log: log.With("image", id, "key", u.Key), msg: m, up: u, id: id}
 	if err := a.look(ctx); err != nil {
 		return err
 	}
+	a.started = w.opts.Store.Now()
 	if settled, err := a.settled(ctx); settled {
 		return err
 	}
@@ -269,7 +270,7 @@ const commitTries = 5
 // finish commits the manifest and announces it. Where somebody else wrote in between, the
 // newer event wins: ours is dropped, or written over theirs.
 func (a *attempt) finish(ctx context.Context, m *recipe.Manifest) error {
-	m.Timings.Finished = time.Now().UTC()
+	m.Timings.Finished = a.opts.Store.Now()
 	for range commitTries {
 		if ctx.Err() != nil { // the lease is lost, or time is up: nothing may be published
 			return context.Cause(ctx)

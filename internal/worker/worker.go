@@ -35,6 +35,8 @@ type Store interface {
 	PutOutput(ctx context.Context, key, contentType string, body []byte) error
 	Manifest(ctx context.Context, id string) (*recipe.Manifest, string, error)
 	CommitManifest(ctx context.Context, m *recipe.Manifest, prevETag string) error
+	// Now is the time by the store's clock: uploads are dated by it, and other hosts go by it.
+	Now() time.Time
 }
 
 // Imaging is what a worker needs of *imaging.Engine.
