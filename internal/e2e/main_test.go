@@ -119,8 +119,17 @@ func cleanEnv(extra ...string) []string {
 // start runs tintype in the background and ends it, if still there, with the test.
 func start(t *testing.T, env []string, args ...string) *process {
 	t.Helper()
+	return startBin(t, binary, env, args...)
+}
+
+// startBin is start for another build of the program; empty: binary.
+func startBin(t *testing.T, bin string, env []string, args ...string) *process {
+	t.Helper()
+	if bin == "" {
+		bin = binary
+	}
 	p := &process{t: t, name: args[0], out: &output{}, done: make(chan struct{})}
-	p.cmd = exec.Command(binary, args...)
+	p.cmd = exec.Command(bin, args...)
 	p.cmd.Env = env
 	p.cmd.Stdout, p.cmd.Stderr = p.out, p.out
 	if err := p.cmd.Start(); err != nil {

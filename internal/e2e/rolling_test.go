@@ -78,6 +78,7 @@ func rollingRestarts(t *testing.T, n, rounds int) {
 type page struct {
 	mu     sync.Mutex
 	status map[string]string // image id: what is shown
+	recipe map[string]string // image id: the recipe of what is shown
 	opened int               // streams
 	loads  int
 }
@@ -85,7 +86,7 @@ type page struct {
 func openPage(t *testing.T, webs ...string) *page {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
-	p := &page{status: map[string]string{}}
+	p := &page{status: map[string]string{}, recipe: map[string]string{}}
 	done := make(chan struct{})
 	t.Cleanup(func() { cancel(); <-done })
 	go func() {
@@ -159,7 +160,7 @@ func (p *page) dispatch(web, kind, data string) bool {
 	case "image":
 		var d document
 		if json.Unmarshal([]byte(data), &d) == nil {
-			p.set(d.ID, d.Status)
+			p.set(d)
 		}
 	case "ready", "resync":
 		return p.load(web) == nil
@@ -167,10 +168,20 @@ func (p *page) dispatch(web, kind, data string) bool {
 	return true
 }
 
-func (p *page) set(id, status string) {
+func (p *page) set(d document) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.status[id] = status
+	p.status[d.ID], p.recipe[d.ID] = d.Status, d.Recipe
+}
+
+// showsRecipe reports whether an image is shown as done by a recipe.
+func (p *page) showsRecipe(id, name string) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.status[id] != "done" || p.recipe[id] != name {
+		return fmt.Errorf("it shows %q by %q", p.status[id], p.recipe[id])
+	}
+	return nil
 }
 
 // load reads the whole list.
@@ -185,7 +196,7 @@ func (p *page) load(web string) error {
 			return err
 		}
 		for _, d := range list.Images {
-			p.set(d.ID, d.Status)
+			p.set(d)
 		}
 		if cursor = list.Next; cursor == "" {
 			break

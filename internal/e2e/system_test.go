@@ -28,6 +28,7 @@ type system struct {
 	endpointAddr, consoleAddr, webAddr, appAddr string
 	url                                         string // of the endpoint
 	data                                        string
+	bin                                         string   // of tiers that are started from now on; empty: binary
 	env                                         []string // of the tiers and commands
 
 	s3  *s3.Client
@@ -85,14 +86,14 @@ func (s *system) provision(args ...string) {
 
 func (s *system) startApp(args ...string) *process {
 	s.t.Helper()
-	p := start(s.t, s.env, append([]string{"app", "--app-addr", s.appAddr}, args...)...)
+	p := startBin(s.t, s.bin, s.env, append([]string{"app", "--app-addr", s.appAddr}, args...)...)
 	p.ready(s.app() + "/readyz")
 	return p
 }
 
 func (s *system) startWeb(args ...string) *process {
 	s.t.Helper()
-	p := start(s.t, s.env, append([]string{"web", "--web-addr", s.webAddr}, args...)...)
+	p := startBin(s.t, s.bin, s.env, append([]string{"web", "--web-addr", s.webAddr}, args...)...)
 	p.ready(s.web() + "/readyz")
 	return p
 }
