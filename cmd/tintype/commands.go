@@ -120,6 +120,7 @@ func commands() []command {
 				}
 			},
 		},
+		auditCommand(),
 		processCommand(),
 		recipeCommand(),
 		{
