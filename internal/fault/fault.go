@@ -70,7 +70,7 @@ type Error struct {
 	// this one: a service that does not answer or refuses everybody. It says nothing of Kind:
 	// services recover by themselves, a set-up does not.
 	Outage bool
-	Err     error  // the cause, for operators; may be nil
+	Err    error // the cause, for operators; may be nil
 }
 
 func (e *Error) Error() string {

@@ -95,7 +95,10 @@ func TestOfNoAnswer(t *testing.T) {
 		expect(t, config("http://"+ln.Addr().String()), 100*time.Millisecond, outage.Unreachable)
 	})
 	t.Run("another program's answer", func(t *testing.T) {
-		srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(502); io.WriteString(w, "<html>bad gateway") }))
+		srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			w.WriteHeader(502)
+			io.WriteString(w, "<html>bad gateway")
+		}))
 		defer srv.Close()
 		expect(t, config(srv.URL), time.Minute, outage.Unreachable)
 	})
