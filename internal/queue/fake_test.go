@@ -33,6 +33,8 @@ type fakeSQS struct {
 	// rejects says which receipt handles are refused in batches, and how.
 	rejects func(op, receipt string) (code string, sender bool)
 
+	redrive string // the queue's RedrivePolicy
+
 	calls      map[string]int
 	asked      []int           // MaxNumberOfMessages of each poll
 	maxVisible int             // most messages in flight at once
@@ -103,6 +105,10 @@ func (f *fakeSQS) Do(r *http.Request) (*http.Response, error) {
 	}
 	type result map[string]any
 	switch op {
+	case "GetQueueAttributes":
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		return answer(http.StatusOK, result{"Attributes": map[string]string{"RedrivePolicy": f.redrive}})
 	case "ReceiveMessage":
 		got, err := f.receive(r.Context(), in.MaxNumberOfMessages, time.Duration(in.WaitTimeSeconds)*time.Second, time.Duration(in.VisibilityTimeout)*time.Second)
 		if err != nil {
