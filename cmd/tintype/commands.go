@@ -120,7 +120,7 @@ func commands() []command {
 				}
 			},
 		},
-		auditCommand(),
+		auditCommand(), backfillCommand(),
 		processCommand(),
 		recipeCommand(),
 		{

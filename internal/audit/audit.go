@@ -33,7 +33,7 @@ type Store interface {
 	Stat(ctx context.Context, key string) (*store.Source, error)
 	Manifest(ctx context.Context, id string) (*recipe.Manifest, string, error)
 	OpenResult(ctx context.Context, key string) (io.ReadCloser, error)
-	RemoveResults(ctx context.Context, keys []string) error
+	DeleteOutputs(ctx context.Context, keys []string) error
 }
 
 // Recipes is what an audit needs of *recipe.Book.

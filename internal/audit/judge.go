@@ -184,9 +184,6 @@ func (a *auditor) manifest(ctx context.Context, j *judgement, g group) (*recipe.
 	case m.Source.Bucket != bucket:
 		j.find(MisplacedManifest, sourceKey(g), at, hint, "it is of an original in the bucket %q, not %q", m.Source.Bucket, bucket)
 		return nil, nil
-	case store.IDForKey(m.Source.Key) != g.id:
-		j.find(MisplacedManifest, sourceKey(g), at, hint, "it is of the original %q, whose id is %s", m.Source.Key, store.IDForKey(m.Source.Key))
-		return nil, nil
 	case m.Status != recipe.Done && m.Status != recipe.Failed:
 		j.find(IncompleteManifest, m.Source.Key, at, hint, "its status is %q", m.Status)
 		return nil, nil

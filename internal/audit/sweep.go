@@ -98,7 +98,7 @@ func (a *auditor) sweep(ctx context.Context, old []record, before time.Time, don
 	if len(keys) == 0 {
 		return nil
 	}
-	if err := a.opts.Store.RemoveResults(ctx, keys); err != nil {
+	if err := a.opts.Store.DeleteOutputs(ctx, keys); err != nil {
 		return err
 	}
 	done.Removed += int64(len(keys))

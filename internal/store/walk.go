@@ -113,8 +113,3 @@ func (s *Store) OpenResult(ctx context.Context, key string) (io.ReadCloser, erro
 	}
 	return &classifiedBody{ReadCloser: out.Body, op: op}, nil
 }
-
-// RemoveResults deletes objects of the results bucket; those that are not there are no error.
-func (s *Store) RemoveResults(ctx context.Context, keys []string) error {
-	return s.deleteKeys(ctx, s.opts.ResultsBucket, keys)
-}

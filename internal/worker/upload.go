@@ -96,7 +96,7 @@ func (a *attempt) stale() bool {
 // message has been tried before: then whoever did may have ended between storing and
 // announcing. The announcement has the same id as the first.
 func (a *attempt) repeat(ctx context.Context) error {
-	again := a.msg.ReceiveCount > 1 || a.msg.Try > 1
+	again := a.msg.ReceiveCount > 1 || a.msg.Try > 1 || a.unheard()
 	a.unneeded.Add(1)
 	a.log.Info("there is a current result already", "announced_again", again)
 	if !again {
@@ -112,11 +112,16 @@ func (a *attempt) repeat(ctx context.Context) error {
 // work fetches, processes and stores.
 func (a *attempt) work(ctx context.Context) error {
 	m := a.manifest()
+	a.inherit(m)
 	src, req, err := a.fetch(ctx, m)
 	switch {
 	case errors.Is(err, store.ErrChanged):
 		a.superseded.Add(1)
 		a.log.Info("overwritten by a newer upload, whose own event comes")
+		return nil
+	case errors.Is(err, store.ErrGone) && a.backfilled():
+		a.superseded.Add(1)
+		a.log.Info("deleted since the backfill saw it")
 		return nil
 	case errors.Is(err, errCurrent):
 		return a.repeat(ctx)
@@ -168,7 +173,7 @@ func (a *attempt) fetch(ctx context.Context, m *recipe.Manifest) (src *store.Sou
 	}
 	defer src.Body.Close()
 	m.Source.ETag, m.Source.VersionID, m.Source.Bytes, m.Source.ContentType = src.ETag, src.VersionID, src.Size, src.ContentType
-	if m.Timings.Uploaded.IsZero() {
+	if m.Timings.Uploaded.IsZero() || a.backfilled() {
 		m.Timings.Uploaded = src.LastModified
 	}
 	key, _ := store.RuleKey(a.up.Key)
@@ -177,13 +182,13 @@ func (a *attempt) fetch(ctx context.Context, m *recipe.Manifest) (src *store.Sou
 	if src.MetaErr != nil {
 		return nil, req, src.MetaErr
 	}
+	m.Asked = &recipe.Asked{Recipe: src.Recipe, Params: src.Params}
 	job, err := a.opts.Recipes.Resolve(name, params)
 	if err != nil {
 		return nil, req, err
 	}
 	m.Recipe, m.Params, m.RecipeHash = job.Recipe, job.Params, job.Hash
-	// A later event of the same content is somebody asking again: then the work is done again.
-	if a.prev.Current(src.ETag, src.VersionID, job.Hash) && a.prev.Source.Key == a.up.Key && !event.Later(a.up.Sequencer, a.prev.Source.Sequencer) {
+	if a.prev.Current(src.ETag, src.VersionID, job.Hash) && a.prev.Source.Key == a.up.Key && !a.askedAgain() {
 		return nil, req, errCurrent
 	}
 	req.Job = job
@@ -302,6 +307,9 @@ func (a *attempt) finish(ctx context.Context, m *recipe.Manifest) error {
 		if settled, err := a.settled(ctx); settled {
 			return err
 		}
+		if a.backfilled() && a.prev != nil {
+			return a.yield(ctx, m)
+		}
 		// The same source and job, without sequencers to tell two events apart.
 		if a.prev.Current(m.Source.ETag, m.Source.VersionID, m.RecipeHash) && a.prev.Status == m.Status && m.Source.Sequencer == "" {
 			return a.repeat(ctx)
@@ -347,6 +355,9 @@ func (a *attempt) conclude(ctx context.Context, m *recipe.Manifest) error {
 func (a *attempt) announce(ctx context.Context, m *recipe.Manifest) error {
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
+	}
+	if a.silent() {
+		return nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, a.opts.CallTimeout)
 	defer cancel()
