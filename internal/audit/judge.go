@@ -180,21 +180,26 @@ func (a *auditor) manifest(ctx context.Context, j *judgement, g group) (*recipe.
 	case err != nil:
 		return nil, err
 	}
-	switch bucket := a.opts.Store.Bucket(store.Uploads); {
-	case m.Source.Bucket != bucket:
-		j.find(MisplacedManifest, sourceKey(g), at, hint, "it is of an original in the bucket %q, not %q", m.Source.Bucket, bucket)
-		return nil, nil
-	case m.Status != recipe.Done && m.Status != recipe.Failed:
-		j.find(IncompleteManifest, m.Source.Key, at, hint, "its status is %q", m.Status)
-		return nil, nil
-	case m.Status == recipe.Done && len(m.Outputs) == 0:
-		j.find(IncompleteManifest, m.Source.Key, at, hint, "it says that the image is done, and names no output")
-		return nil, nil
-	case m.Status == recipe.Failed && m.Error == nil:
-		j.find(IncompleteManifest, m.Source.Key, at, hint, "it says that the image failed, and not why")
+	if code, what := a.unfit(m); code != "" {
+		j.find(code, sourceKey(g), at, hint, "%s", what)
 		return nil, nil
 	}
 	return m, nil
+}
+
+// unfit says what is wrong with a manifest by itself; "" where nothing is.
+func (a *auditor) unfit(m *recipe.Manifest) (code Code, what string) {
+	switch bucket := a.opts.Store.Bucket(store.Uploads); {
+	case m.Source.Bucket != bucket:
+		return MisplacedManifest, fmt.Sprintf("it is of an original in the bucket %q, not %q", m.Source.Bucket, bucket)
+	case m.Status != recipe.Done && m.Status != recipe.Failed:
+		return IncompleteManifest, fmt.Sprintf("its status is %q", m.Status)
+	case m.Status == recipe.Done && len(m.Outputs) == 0:
+		return IncompleteManifest, "it says that the image is done, and names no output"
+	case m.Status == recipe.Failed && m.Error == nil:
+		return IncompleteManifest, "it says that the image failed, and not why"
+	}
+	return "", ""
 }
 
 // outputs compares what a manifest names with what is there.

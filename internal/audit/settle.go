@@ -207,7 +207,8 @@ func (a *auditor) recheckOne(ctx context.Context, r record, v *view) (stand, rec
 		return stand{}, r, nil
 	case err != nil:
 		return stand{}, r, err
-	case m.Source.Bucket != a.opts.Store.Bucket(store.Uploads) || m.Error == nil && len(m.Outputs) == 0:
+	}
+	if code, _ := a.unfit(m); code != "" {
 		return stand{}, r, nil
 	}
 	info := r.source()
