@@ -113,7 +113,7 @@ func (l *Look) batches(ctx context.Context, size func() int) iter.Seq2[[]Letter,
 		}
 		defer l.giveBack(ctx)
 		var patience time.Time // when it ends; from when there was nothing more to see
-		empty := 0 // polls without anything, in a row
+		empty := 0             // polls without anything, in a row
 		for rounds := int64(0); ; {
 			n := min(size(), batch)
 			if l.opts.Limit > 0 {
@@ -156,6 +156,7 @@ func (l *Look) batches(ctx context.Context, size func() int) iter.Seq2[[]Letter,
 			}
 			// Another who looks wants what we hold, as we want the other's: who lets go of it
 			// gets all of it a little later.
+			empty = 0
 			l.giveBack(ctx)
 			if err := pause(ctx, time.Second/2+rand.N(time.Second)); err != nil {
 				yield(nil, err)
