@@ -127,7 +127,7 @@ func workQueue(ctx context.Context, cfg config.Config, book *recipe.Book, c aws.
 		announcer.PageURL = func(string) string { return page }
 	}
 	w, err := worker.New(worker.Options{
-		Store: d.store, Imaging: engine, Recipes: book,
+		Store: d.store, Imaging: engine, Recipes: book, Attempts: d.store,
 		Announcer:     announcer,
 		UploadsBucket: d.spec.UploadsBucket, MaxBytes: cfg.Limits.Bytes, Workers: cfg.App.Workers, ImageTimeout: timeout,
 		Program: Program(), Logger: log,
