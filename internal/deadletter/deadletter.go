@@ -93,7 +93,7 @@ func (d *Desk) read(ctx context.Context, url string, limit int, only *string) (*
 	var found []queue.Letter
 	for m, err := range look.All(ctx) {
 		if err != nil {
-			return nil, explain("look at the queue", err)
+			return nil, Explain("look at the queue", err)
 		}
 		if only == nil || m.ID == *only {
 			found = append(found, m)
@@ -168,7 +168,7 @@ func (d *Desk) take(ctx context.Context, s queue.Selection, do func(context.Cont
 			d.sweep(ctx)
 		}
 	}
-	return t, explain("take messages out of the dead-letter queue", err)
+	return t, Explain("take messages out of the dead-letter queue", err)
 }
 
 // forget removes records. One that stays is swept some day.

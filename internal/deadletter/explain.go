@@ -58,8 +58,8 @@ func advice(l *Letter) string {
 	return "mend the cause, then send it back: tintype dlq redrive " + id
 }
 
-// explain turns an error of SQS into a fault with a hint.
-func explain(op string, err error) error {
+// Explain turns an error of SQS into a fault with a hint.
+func Explain(op string, err error) error {
 	if err == nil || fault.As(err) != nil {
 		return err
 	}

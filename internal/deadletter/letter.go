@@ -76,6 +76,13 @@ type Attribute struct {
 	Binary []byte `json:"binary,omitempty"`
 }
 
+// Describe tells what a message says by itself, with the whole of its body.
+func (d *Desk) Describe(m queue.Letter) Letter {
+	l := d.letter(m, 0)
+	l.explain(nil)
+	return l
+}
+
 // letter tells what a message says by itself; body is the most of it that is kept, 0 for all.
 func (d *Desk) letter(m queue.Letter, body int) Letter {
 	l := Letter{MessageID: m.ID, SentAt: m.SentAt, Receives: m.ReceiveCount, Kind: KindJunk, Images: []Image{}, Attempts: []attempt.Attempt{}, Body: m.Body, BodyBytes: len(m.Body)}

@@ -99,6 +99,7 @@ func (f *live) lookEndsEarly(t *testing.T) {
 	}
 	f.expect(t, d.URL, 25)
 	ctx, cancel := context.WithCancelCause(t.Context())
+	defer cancel(nil)
 	stopped := errors.New("stopped")
 	var last error
 	n = 0
