@@ -1,11 +1,9 @@
 package app
 
 import (
-	"bufio"
 	"context"
 	"encoding/json"
 	"fmt"
-	"io"
 	"maps"
 	"slices"
 	"strings"
@@ -51,10 +49,10 @@ func Audit(ctx context.Context, cfg config.Config, out IO, o AuditOptions) error
 		Prefix: o.Prefix, Since: since, Deep: o.Deep, Leftovers: o.Sweep, Grace: o.Grace, Settle: o.Settle, Concurrency: o.Concurrency, Found: show.found,
 	}
 	if !o.NoPeek && s.res.DeadLetterQueueURL != "" {
-		opts.DeadLetters = s.letters(s.res.DeadLetterQueueURL)
+		opts.DeadLetters = s.letters(s.res.DeadLetterQueueURL, 0)
 	}
 	if o.Peek {
-		opts.Messages = s.letters(s.res.QueueURL)
+		opts.Messages = s.letters(s.res.QueueURL, maxPeek)
 	}
 	x, err := audit.New(opts)
 	if err != nil {
@@ -211,13 +209,8 @@ func sweep(ctx context.Context, out IO, x *audit.Auditor, o AuditOptions) error 
 		return nil
 	}
 	if !o.Yes {
-		ok, err := ask(out, fmt.Sprintf("Remove %d leftovers of more than %v, %s?", n, o.OlderThan, byteSize(bytes)))
-		if err != nil {
+		if err := confirm(ctx, out, fmt.Sprintf("%d leftovers older than %v, %s, go for good", n, o.OlderThan, byteSize(bytes)), "sweep"); err != nil {
 			return err
-		}
-		if !ok {
-			fmt.Fprintln(out.Out, "Nothing is removed.")
-			return nil
 		}
 	}
 	done, err := x.Sweep(ctx, before)
@@ -229,18 +222,4 @@ func sweep(ctx context.Context, out IO, x *audit.Auditor, o AuditOptions) error 
 	}
 	_, err = fmt.Fprintf(out.Out, "%d leftovers are removed, %s; %d are younger, %d came to be of use.\n", done.Removed, byteSize(done.Bytes), done.Younger, done.Named)
 	return err
-}
-
-// ask asks a person at a terminal; elsewhere nobody can answer.
-func ask(out IO, question string) (bool, error) {
-	if out.In == nil || !isTerminalIn(out.In) {
-		return false, refuse("say --yes where nobody can be asked", "%s", question)
-	}
-	fmt.Fprintf(out.Err, "%s [y/N] ", question)
-	line, err := bufio.NewReader(io.LimitReader(out.In, 64)).ReadString('\n')
-	if err != nil {
-		return false, refuse("say --yes where nobody can be asked", "no answer to: %s", question)
-	}
-	answer := strings.ToLower(strings.TrimSpace(line))
-	return answer == "y" || answer == "yes", nil
 }

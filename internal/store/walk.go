@@ -16,10 +16,6 @@ import (
 	"github.com/tintype/tintype/internal/fault"
 )
 
-// OwnPrefix begins the keys of the results bucket that are ours and no image's: records of
-// running app processes and of failed attempts.
-const OwnPrefix = ".tintype/"
-
 // Object is one object of a bucket, as a listing tells of it.
 type Object struct {
 	Key          string

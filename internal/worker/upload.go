@@ -93,10 +93,12 @@ func (a *attempt) stale() bool {
 }
 
 // repeat deals with an event whose result is there. It is announced again only if the
-// message has been tried before: then whoever did may have ended between storing and
+// message has been tried before, or sent again by somebody who looked at the dead letters, with
+// an id of its own: then whoever had it may have ended, or failed, between storing and
 // announcing. The announcement has the same id as the first.
 func (a *attempt) repeat(ctx context.Context) error {
-	again := a.msg.ReceiveCount > 1 || a.msg.Try > 1 || a.unheard()
+	sameEvent := a.prev.Source.Key == a.up.Key && a.up.Sequencer != "" && a.prev.Source.Sequencer == a.up.Sequencer
+	again := a.msg.ReceiveCount > 1 || a.msg.Try > 1 || a.unheard() || sameEvent && a.prev.MessageID != "" && a.prev.MessageID != a.msg.ID
 	a.unneeded.Add(1)
 	a.log.Info("there is a current result already", "announced_again", again)
 	if !again {
