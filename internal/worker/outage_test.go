@@ -28,7 +28,8 @@ import (
 
 // gateway stands before an endpoint and takes one of its services away.
 type gateway struct {
-	proxy *httputil.ReverseProxy
+	proxy  *httputil.ReverseProxy
+	before func(request string) // is told "METHOD /path" ahead of each request; may be nil
 
 	mu    sync.Mutex
 	down  string                                       // "s3", "sqs" or "sns"
@@ -58,6 +59,9 @@ func (g *gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		service = "sqs"
 	case r.Method == http.MethodPost && strings.HasPrefix(r.Header.Get("Content-Type"), "application/x-www-form-urlencoded"):
 		service = "sns"
+	}
+	if g.before != nil {
+		g.before(r.Method + " " + r.URL.Path)
 	}
 	g.mu.Lock()
 	g.asked[service] = append(g.asked[service], time.Now())
