@@ -99,6 +99,10 @@ func (f *fakeSQS) Do(r *http.Request) (*http.Response, error) {
 		case errors.Is(err, errHang):
 			<-r.Context().Done()
 			return nil, r.Context().Err()
+		case errors.As(err, new(refusal)):
+			var r refusal
+			errors.As(err, &r)
+			return answer(r.status, map[string]string{"__type": "com.amazonaws.sqs#" + r.code, "message": "no"})
 		case err != nil:
 			return answer(http.StatusInternalServerError, map[string]string{"__type": "com.amazonaws.sqs#InternalError", "message": err.Error()})
 		}
@@ -150,6 +154,14 @@ func (f *fakeSQS) Do(r *http.Request) (*http.Response, error) {
 }
 
 var errHang = errors.New("hang")
+
+// refusal is an answer with a code of AWS.
+type refusal struct {
+	status int
+	code   string
+}
+
+func (r refusal) Error() string { return r.code }
 
 func (f *fakeSQS) receive(ctx context.Context, n int, wait, visibility time.Duration) ([]map[string]any, error) {
 	f.mu.Lock()

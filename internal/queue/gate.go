@@ -112,7 +112,6 @@ func (e *Engine) standDown(l *lease) {
 // wentDown notes that work which began at a time found a service down. Engine.mu is held.
 func (e *Engine) wentDown(began time.Time, reason string) {
 	g := &e.gate
-	g.limit.overload(began)
 	if !g.noted.IsZero() && !began.After(g.noted) {
 		return // it began before we knew
 	}
@@ -141,7 +140,9 @@ func (e *Engine) cameUp() {
 	}
 	g.fails, g.reason = 0, ""
 	for _, l := range g.waiting { // what they waited for is there
-		l.notBefore = time.Time{}
+		if l.strikes == 0 {
+			l.notBefore = time.Time{}
+		}
 	}
 }
 
@@ -153,16 +154,22 @@ func (e *Engine) free() int {
 	if len(e.pending) > maxUnflushed {
 		return 0
 	}
-	if !g.down() {
-		return max(g.limit.now-g.inHand, 0)
-	}
 	if g.inHand >= e.opts.Slots {
 		return 0
 	}
-	for l := range e.leases {
-		if l.inHand && l.holds < probeAfter {
-			return 0
+	if g.down() {
+		for l := range e.leases {
+			if l.inHand && l.holds < probeAfter {
+				return 0
+			}
+		}
+		return 1
+	}
+	inHand := g.inHand
+	for _, l := range g.waiting {
+		if l.strikes > 0 { // it has a slot, and is not what the limit is for
+			inHand--
 		}
 	}
-	return 1
+	return max(min(g.limit.now-inHand, e.opts.Slots-g.inHand), 0)
 }

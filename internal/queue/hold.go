@@ -38,7 +38,7 @@ func (e *Engine) again(l *lease, began time.Time, o Outcome) (Outcome, bool) {
 		return o, false
 	case o.hold:
 		e.holds++
-		e.wentDown(began, o.reason)
+		g.limit.overload(began)
 		if l.heldSince.IsZero() {
 			l.heldSince, l.seen = now, g.successes
 		}
@@ -46,6 +46,9 @@ func (e *Engine) again(l *lease, began time.Time, o Outcome) (Outcome, bool) {
 		if g.successes > l.seen {
 			l.seen = g.successes
 			l.strikes++
+		}
+		if l.strikes == 0 || g.down() { // others have no trouble: this may be the message's own
+			e.wentDown(began, o.reason)
 		}
 		limit := strikesToLeave
 		if e.lastReceive(l) {

@@ -42,10 +42,11 @@ func (e *Engine) polled(ctx context.Context, began time.Time, err error, hung bo
 	}
 }
 
-// overloaded lowers the limit where a request to the queue, begun at a time, met with
-// overload. Engine.mu is held.
+// overloaded lowers the limit where the queue asks for fewer requests; began is when the one
+// that it answered so began. A queue that does not answer gives us no further messages
+// anyway. Engine.mu is held.
 func (e *Engine) overloaded(began time.Time, err error) {
-	if outage.Of(err).Load() {
+	if outage.Of(err) == outage.Throttled {
 		e.gate.limit.overload(began)
 	}
 }

@@ -20,7 +20,7 @@ const (
 	maxUnflushed = 10 * batch
 
 	receiveBackoff    = 200 * time.Millisecond
-	receiveBackoffMax = 20 * time.Second
+	receiveBackoffMax = 10 * time.Second
 )
 
 // receiveLoop polls whenever there is a free slot, until ctx ends. Handlers run under work.

@@ -25,14 +25,11 @@ func (a *attempt) confirm(ctx context.Context, m *recipe.Manifest) (*recipe.Mani
 	if ctx.Err() != nil {
 		return nil, context.Cause(ctx)
 	}
-	short, cancel := context.WithTimeout(ctx, a.opts.CallTimeout)
-	defer cancel()
-	_, err := a.opts.Store.Stat(short, m.Source.Key)
-	switch {
-	case err == nil:
-		return m, nil
-	case !errors.Is(err, store.ErrNotFound):
+	switch there, err := a.sourceThere(ctx, m); {
+	case err != nil:
 		return nil, err
+	case there:
+		return m, nil
 	}
 	if err := a.look(ctx); err != nil {
 		return nil, err
@@ -52,14 +49,37 @@ func (a *attempt) confirm(ctx context.Context, m *recipe.Manifest) (*recipe.Mani
 	case err != nil:
 		return nil, err
 	}
-	// In this order: outputs that a manifest names are there. The next result of this very
-	// content has the same keys; see finish.
+	if err := a.deleteOutputs(ctx, m); err != nil {
+		a.log.Warn("the outputs of a deleted image could not be deleted", "error", err)
+	}
+	return &gone, nil
+}
+
+// sourceThere reports whether the original of a result is there, whatever its content.
+func (a *attempt) sourceThere(ctx context.Context, m *recipe.Manifest) (bool, error) {
+	ctx, cancel := context.WithTimeout(ctx, a.opts.CallTimeout)
+	defer cancel()
+	_, err := a.opts.Store.Stat(ctx, m.Source.Key)
+	if errors.Is(err, store.ErrNotFound) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
+// deleteOutputs deletes the outputs of a result that no manifest names any more. The same
+// content, put back under the same key, has outputs of the same names: so it looks once more,
+// and keeps them where an original is. What comes back after that look is fetched, processed
+// and stored later than one request takes; whoever is at it already finds the failure in the
+// manifest's place, and does it again (see finish).
+func (a *attempt) deleteOutputs(ctx context.Context, m *recipe.Manifest) error {
+	if there, err := a.sourceThere(ctx, m); there || err != nil {
+		return err
+	}
 	keys := make([]string, len(m.Outputs))
 	for i, out := range m.Outputs {
 		keys[i] = out.Key
 	}
-	if err := a.opts.Store.DeleteOutputs(short, keys); err != nil {
-		a.log.Warn("the outputs of a deleted image could not be deleted", "error", err)
-	}
-	return &gone, nil
+	ctx, cancel := context.WithTimeout(ctx, a.opts.CallTimeout)
+	defer cancel()
+	return a.opts.Store.DeleteOutputs(ctx, keys)
 }
