@@ -121,7 +121,10 @@ func (f *findings) found(x audit.Finding) {
 	if x.Key == "" {
 		name = x.ID
 	}
-	text := fmt.Sprintf("%-9s  %s: %s: %s\n", x.Severity, x.Code, name, x.Detail)
+	if name != "" {
+		name += ": "
+	}
+	text := fmt.Sprintf("%-9s  %s: %s%s\n", x.Severity, x.Code, name, x.Detail)
 	if x.Object != "" {
 		text += fmt.Sprintf("           %s\n", quoteName(x.Object))
 	}

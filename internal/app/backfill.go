@@ -46,19 +46,15 @@ func Backfill(ctx context.Context, cfg config.Config, out IO, o BackfillOptions)
 	}
 	// An age is another time in each run; the days and times of a selection are the same.
 	o.Since = o.Since.UTC().Truncate(time.Second)
-	s, err := openSurvey(ctx, cfg, out)
-	if err != nil {
+	b := &backfilling{out: out, opts: o, shown: map[backfill.Reason][]string{}}
+	if err := b.resume(cfg.Names); err != nil {
 		return err
 	}
-	if o.Recipe != "" {
-		known := slices.ContainsFunc(s.book.Recipes(), func(r recipe.Recipe) bool { return r.Name == o.Recipe })
-		if !known {
-			_, err := s.book.Resolve(o.Recipe, nil)
-			return err
-		}
+	if b.survey, err = openSurvey(ctx, cfg, out); err != nil {
+		return err
 	}
-	b := &backfilling{survey: s, out: out, opts: o, shown: map[backfill.Reason][]string{}}
-	if err := b.resume(); err != nil {
+	if known := slices.ContainsFunc(b.book.Recipes(), func(r recipe.Recipe) bool { return r.Name == o.Recipe }); !known && o.Recipe != "" {
+		_, err := b.book.Resolve(o.Recipe, nil)
 		return err
 	}
 	return b.run(ctx)
@@ -75,9 +71,9 @@ type backfilling struct {
 }
 
 // resume finds out where to begin.
-func (b *backfilling) resume() error {
+func (b *backfilling) resume(names config.Names) error {
 	b.point = backfill.Checkpoint{
-		Job: store.NewID(time.Now()), Bucket: b.d.spec.UploadsBucket, Queue: b.d.spec.Queue, Selection: b.opts.Selection, Announce: b.opts.Announce,
+		Job: store.NewID(time.Now()), Bucket: names.Uploads(), Queue: names.Queue, Selection: b.opts.Selection, Announce: b.opts.Announce,
 	}
 	b.after = b.opts.After
 	if b.opts.State == "" {

@@ -39,11 +39,16 @@ func openSurvey(ctx context.Context, cfg config.Config, out IO) (*survey, error)
 	if err != nil {
 		return nil, err
 	}
-	c, s.asks = counted(c)
-	if s.d, err = openDeployment(cfg, c); err != nil {
+	// What is not there at the beginning is told at once; patience is for later.
+	d, err := openDeployment(cfg, c)
+	if err != nil {
 		return nil, err
 	}
-	s.res, err = provision.Find(ctx, s.d.clients, s.d.spec)
+	if s.res, err = provision.Find(ctx, d.clients, d.spec); err != nil {
+		return nil, err
+	}
+	c, s.asks = counted(c)
+	s.d, err = openDeployment(cfg, c)
 	return s, err
 }
 

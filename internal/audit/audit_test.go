@@ -166,8 +166,12 @@ func TestWhereItIs(t *testing.T) {
 		if r, _ := w.audit(nil); r.Images.Queued != 1 || r.Images.QueuedSeen != 0 || r.Violations != 0 {
 			t.Errorf("queued: %+v", r.Images)
 		}
-		// A look at the queue tells which of two it is.
 		w.upload("b.jpg", "does not")
+		if r, _ := w.audit(nil); r.Images.Queued != 2 || r.Violations != 0 {
+			t.Errorf("queued: %+v", r.Images)
+		}
+		w.expect(ShortQueue, Warning, "")
+		// A look at the queue tells which of two it is.
 		r, _ := w.audit(func(o *Options) { o.Messages = w.look(w.queue) })
 		if r.Images.QueuedSeen != 1 || r.Images.Lost != 1 {
 			t.Errorf("looked at: %+v", r.Images)

@@ -31,9 +31,10 @@ const (
 	TornOutput         Code = "output_torn"         // its bytes are not those that the manifest says
 	SweptOutput        Code = "output_swept"        // Sweep removed it while a new result came to name it
 
-	Orphan   Code = "orphan"    // a manifest whose original is not there any more
-	SharedID Code = "shared_id" // two originals under one id
-	Crowded  Code = "crowded"   // more objects under one id than are looked at
+	Orphan     Code = "orphan"      // a manifest whose original is not there any more
+	SharedID   Code = "shared_id"   // two originals under one id
+	ShortQueue Code = "queue_short" // more uploads wait than there are messages
+	Crowded    Code = "crowded"     // more objects under one id than are looked at
 )
 
 var violations = map[Code]bool{
@@ -54,7 +55,7 @@ const (
 type Finding struct {
 	Code     Code     `json:"finding"`
 	Severity Severity `json:"severity"`
-	ID       string   `json:"id"`
+	ID       string   `json:"id,omitempty"`     // empty where it is about no single image
 	Key      string   `json:"key,omitempty"`    // of the original, where that is known
 	Object   string   `json:"object,omitempty"` // key in the results bucket
 	Detail   string   `json:"detail"`

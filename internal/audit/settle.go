@@ -3,6 +3,7 @@ package audit
 import (
 	"context"
 	"errors"
+	"fmt"
 	"hash/maphash"
 	"time"
 
@@ -128,6 +129,7 @@ func (a *auditor) settle(ctx context.Context) error {
 	if err := a.recheck(ctx, &a.candidates, &first, func(r record) error { return suspects.add(r) }); err != nil {
 		return err
 	}
+	a.short(first.counts)
 	if suspects.n == 0 {
 		return nil
 	}
@@ -146,6 +148,15 @@ func (a *auditor) settle(ctx context.Context) error {
 			Hint: "`tintype backfill` sends it through the pipeline again; `tintype doctor` checks the wiring"})
 		return nil
 	})
+}
+
+// short warns where uploads without a result are more than the messages that might be theirs.
+// S3 writes an event for each; but a message may speak of several, so nothing is lost for sure.
+func (a *auditor) short(c Counts) {
+	if n := a.report.Images.Queued - a.report.Images.QueuedSeen; n > c.Pending() && c.Pending() > 0 {
+		a.found(Finding{Code: ShortQueue, Detail: fmt.Sprintf("%d uploads without a result count as queued, and the queue has %d messages", n, c.Pending()),
+			Hint: "look again when the queue is empty, or with --peek, which looks into it"})
+	}
 }
 
 // recheck looks again at each original of a spool, and at where its message may be. What is
