@@ -78,7 +78,7 @@ func webTier(cfg config.Config, book *recipe.Book, c aws.Config, ln net.Listener
 			host = "" // only a part of the queue's name, for operators
 		}
 		srv, err := web.New(web.Options{
-			Store: d.store, Recipes: book,
+			Store: d.store, Recipes: book, DeadLetters: webDeadLetters(d, res, log),
 			Notifier: web.NotifierOptions{SQS: d.clients.SQS, SNS: d.clients.SNS, TopicARN: res.CompletionTopicARN, Host: host},
 			Figures:  web.SQSFigures(d.clients.SQS, res.QueueURL, res.DeadLetterQueueURL),
 			Mode:     cfg.Mode, MaxBytes: cfg.Limits.Bytes, MaxPixels: cfg.Limits.Pixels, MaxSide: cfg.Limits.Side,
@@ -127,7 +127,7 @@ func workQueue(ctx context.Context, cfg config.Config, book *recipe.Book, c aws.
 		announcer.PageURL = func(string) string { return page }
 	}
 	w, err := worker.New(worker.Options{
-		Store: d.store, Imaging: engine, Recipes: book,
+		Store: d.store, Imaging: engine, Recipes: book, Attempts: d.store,
 		Announcer:     announcer,
 		UploadsBucket: d.spec.UploadsBucket, MaxBytes: cfg.Limits.Bytes, Workers: cfg.App.Workers, ImageTimeout: timeout,
 		Program: Program(), Logger: log,

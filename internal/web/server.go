@@ -6,8 +6,8 @@
 // record, and any number of instances may run side by side. It hears of finished
 // images only through its own queue on the topic processingnotification (Notifier).
 //
-// Of ours it may import awsclock, event, fault, recipe, store and imaging/sniff; it never
-// imports another tier.
+// Of ours it may import awsclock, deadletter, event, fault, queue, recipe, store and
+// imaging/sniff; it never imports another tier.
 package web
 
 import (
@@ -59,6 +59,8 @@ type Options struct {
 	Notifier NotifierOptions
 	// Figures asks for the queue's figures, for GET /api/pipeline; nil: unknown. See SQSFigures.
 	Figures func(ctx context.Context) (QueueFigures, error)
+	// DeadLetters deals with the dead-letter queue; nil where there is none.
+	DeadLetters DeadLetters
 
 	Mode      string // as /api/config reports it; default "decoupled"
 	MaxBytes  int64  // largest upload in bytes; default 50 MB
@@ -102,6 +104,7 @@ type Server struct {
 	handler   http.Handler
 	cross     *http.CrossOriginProtection
 	page      *page
+	letters   letterCache
 
 	originsMu sync.Mutex
 	origins   []string // of S3 as browsers see it; nil until known
@@ -262,6 +265,7 @@ func (s *Server) routes() http.Handler {
 	mux.HandleFunc("POST /api/images/{id}/retry", s.ofImage(s.handleRetry))
 	mux.HandleFunc("GET /api/events", s.handleEvents)
 	mux.HandleFunc("GET /api/pipeline", s.handlePipeline)
+	s.deadLetterRoutes(mux)
 	mux.HandleFunc("GET /healthz", s.handleHealth)
 	mux.HandleFunc("GET /readyz", s.handleReady)
 	mux.HandleFunc("GET /metrics", s.handleMetrics)
