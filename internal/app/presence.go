@@ -65,7 +65,10 @@ func (s *appStatus) stating(workers, slots int) func() presence.App {
 			Workers: workers, Slots: slots, Held: int(q.Held), InWork: []presence.Work{},
 			Done: i.Done, Failed: i.Failed, ReceivedPerMinute: received.perMinute(time.Now(), q.Received),
 		}
-		a.Ready, a.Reason = at.queue.Ready()
+		if a.Ready, a.Reason = at.queue.Ready(); a.Ready {
+			oldest := q.OldestAge.Seconds()
+			a.OldestAge = &oldest
+		}
 		for _, w := range at.worker.InWork() {
 			a.InWork = append(a.InWork, presence.Work{ID: w.ID, Key: w.Key, Attempt: w.Attempt, Since: w.Since})
 		}
