@@ -43,7 +43,7 @@ func TestTheClockOfAnswers(t *testing.T) {
 	}
 	about := func(when string, want time.Duration) {
 		t.Helper()
-		if got := clock.Ahead(); (got - want).Abs() > 5*time.Second || want == 0 && got != 0 {
+		if got := clock.Ahead(); (got-want).Abs() > 5*time.Second || want == 0 && got != 0 {
 			t.Errorf("%s: AWS's clock is %v ahead, want %v", when, got, want)
 		}
 		if got := time.Until(clock.Now()); (got - want).Abs() > 5*time.Second {

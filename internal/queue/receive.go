@@ -105,7 +105,7 @@ func (e *Engine) receive(ctx context.Context, n int) ([]*lease, error) {
 	}
 	leases := make([]*lease, 0, len(out.Messages))
 	for _, m := range out.Messages {
-		if e.holds(aws.ToString(m.ReceiptHandle)) {
+		if e.holding(aws.ToString(m.ReceiptHandle)) {
 			continue
 		}
 		leases = append(leases, e.hold(message(m, now), aws.ToString(m.ReceiptHandle)))

@@ -212,7 +212,7 @@ func (n *Notifier) open(ctx context.Context) error {
 		return fmt.Errorf("create queue %s: %w", name, err)
 	}
 	q := ownQueue{url: aws.ToString(made.QueueUrl)}
-	n.setOwn(q) // known from here on, so that cleanUp finds it whatever happens next
+	n.setOwn(q)                                 // known from here on, so that cleanUp finds it whatever happens next
 	if told := n.clock.Ahead(); told != ahead { // the answer taught us the time
 		if _, err := n.o.SQS.TagQueue(ctx, &sqs.TagQueueInput{QueueUrl: &q.url, Tags: n.heartbeat()}); err != nil {
 			return fmt.Errorf("tag queue %s: %w", name, err)

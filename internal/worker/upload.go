@@ -30,7 +30,8 @@ type attempt struct {
 	msg     queue.Message
 	up      event.Upload
 	id      string
-	started time.Time
+	started time.Time // for those who ask what is in work
+	begun   time.Time // for the manifest, by the store's clock, which the first answer of all tells
 
 	prev     *recipe.Manifest // the result found at the start; nil where there is none
 	prevETag string           // what CommitManifest must still find
@@ -40,11 +41,12 @@ type attempt struct {
 // means that the message must come back.
 func (w *Worker) upload(ctx context.Context, log *slog.Logger, m queue.Message, u event.Upload) error {
 	id := store.IDForKey(u.Key)
-	a := &attempt{Worker: w, log: log.With("image", id, "key", u.Key), msg: m, up: u, id: id}
+	a := &attempt{Worker: w, log: log.With("image", id, "key", u.Key), msg: m, up: u, id: id, started: w.opts.Store.Now()}
+	defer w.begin(a)()
 	if err := a.look(ctx); err != nil {
 		return err
 	}
-	a.started = w.opts.Store.Now()
+	a.begun = w.opts.Store.Now()
 	if settled, err := a.settled(ctx); settled {
 		return err
 	}
@@ -157,7 +159,7 @@ func (a *attempt) manifest() *recipe.Manifest {
 	return &recipe.Manifest{
 		Version: recipe.ManifestVersion, ID: a.id, Recipe: recipe.Default, Attempts: a.msg.ReceiveCount,
 		Source:  recipe.Source{Bucket: a.up.Bucket, Key: a.up.Key, ETag: a.up.ETag, VersionID: a.up.VersionID, Sequencer: a.up.Sequencer, Bytes: a.up.Size},
-		Timings: recipe.Timings{Uploaded: uploaded, Started: a.started}, Program: a.opts.Program, Libvips: a.opts.Imaging.Version(), MessageID: a.msg.ID,
+		Timings: recipe.Timings{Uploaded: uploaded, Started: a.begun}, Program: a.opts.Program, Libvips: a.opts.Imaging.Version(), MessageID: a.msg.ID,
 	}
 }
 

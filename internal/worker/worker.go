@@ -83,6 +83,8 @@ type Options struct {
 	ImageTimeout time.Duration
 	// Attempts keeps the records of attempts that came to nothing. Nil: none are kept.
 	Attempts Attempts
+	// InWorkChanged is called when InWork has changed. It must not wait. Default: nobody is told.
+	InWorkChanged func()
 	// Program is the name and version of this program, for manifests: "tintype 0.1.0".
 	Program string
 	// Logger gets one line per image and per fault. Default: none.
@@ -107,6 +109,7 @@ type Worker struct {
 	log    *slog.Logger
 	cores  chan struct{} // one token per image being computed
 	assets *assets
+	inWork inWork
 
 	done, failed, unneeded, superseded, again, held, junk atomic.Int64
 }
