@@ -132,9 +132,22 @@ func check(t *testing.T, s *system, l *ledger, c *completions, want expectations
 	for _, fault := range c.faults() {
 		t.Error(fault)
 	}
+	auditAll(t, s)
 	t.Logf("%d images: %d done, %d failed, %d in the dead-letter queue; %d uploads were refused", len(l.promised), done, failed, len(want.dead), l.refused)
 	if done+failed+len(want.dead) != len(l.promised) {
 		t.Errorf("the counts do not agree")
+	}
+}
+
+// auditAll has the program itself look: it lists what is there, where check knows what must be.
+func auditAll(t *testing.T, s *system) {
+	t.Helper()
+	env := s.env
+	s.through(s.url)
+	defer func() { s.env = env }()
+	// The dead-letter queue's messages are needed where they are.
+	if out, errs, code := tintype(t, s.env, "audit", "--deep", "--json", "--settle", "1s"); code != 0 {
+		t.Errorf("tintype audit: exit %d\n%s%s", code, tailOf(out, 20), errs)
 	}
 }
 
