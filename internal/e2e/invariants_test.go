@@ -58,13 +58,6 @@ func (l *ledger) count() int {
 	return len(l.promised)
 }
 
-func (l *ledger) has(id string) bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	_, ok := l.promised[id]
-	return ok
-}
-
 // expectations are what a test knows beyond the invariants.
 type expectations struct {
 	deadLetters int           // messages in the dead-letter queue; of images that must have no manifest

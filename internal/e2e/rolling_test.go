@@ -174,16 +174,6 @@ func (p *page) set(d document) {
 	p.status[d.ID], p.recipe[d.ID] = d.Status, d.Recipe
 }
 
-// showsRecipe reports whether an image is shown as done by a recipe.
-func (p *page) showsRecipe(id, name string) error {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.status[id] != "done" || p.recipe[id] != name {
-		return fmt.Errorf("it shows %q by %q", p.status[id], p.recipe[id])
-	}
-	return nil
-}
-
 // load reads the whole list.
 func (p *page) load(web string) error {
 	cursor := ""

@@ -163,3 +163,13 @@ func TestSoakClockSkew(t *testing.T) {
 		})
 	}
 }
+
+// showsRecipe reports whether an image is shown as done by a recipe.
+func (p *page) showsRecipe(id, name string) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.status[id] != "done" || p.recipe[id] != name {
+		return fmt.Errorf("it shows %q by %q", p.status[id], p.recipe[id])
+	}
+	return nil
+}
