@@ -267,7 +267,7 @@ func (p *plant) count(url string) int {
 
 // outageFor is long enough for five receives, one each second: without holding, what is
 // received meanwhile ends in the dead-letter queue.
-const outageFor = 12 * time.Second
+const outageFor = 8 * time.Second
 
 var quick = queue.Options{Slots: 4, HoldBase: 50 * time.Millisecond, HoldMax: time.Second, DrainTimeout: 5 * time.Second}
 
