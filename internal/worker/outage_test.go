@@ -104,6 +104,12 @@ func refuse(status int, code string) func(http.ResponseWriter, *http.Request) {
 	}
 }
 
+// silent takes a request and never answers it.
+func silent(_ http.ResponseWriter, r *http.Request) {
+	<-r.Context().Done()
+	panic(http.ErrAbortHandler)
+}
+
 func reset(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }
 
 // plant is an app tier behind a gateway: a queue with a dead-letter queue after 5 receives,
@@ -148,6 +154,7 @@ func newPlant(t *testing.T, opts queue.Options, attempts int) *plant {
 		t.Fatal(err)
 	}
 	p.worker = p.newWorker(func(o *Options) {
+		o.CallTimeout, o.IOTimeout = 5*time.Second, 10*time.Second
 		o.Store, o.Announcer, o.Imaging = through, NewSNSAnnouncer(sns.NewFromConfig(cfg), p.topic.arn), &tally{p.bench.engine, &p.computed}
 	})
 	opts.QueueURL, opts.RetryBase, opts.RetryMax = p.url, time.Second, time.Second
@@ -260,7 +267,7 @@ func (p *plant) count(url string) int {
 
 // outageFor is long enough for five receives, one each second: without holding, what is
 // received meanwhile ends in the dead-letter queue.
-const outageFor = 12 * time.Second
+const outageFor = 8 * time.Second
 
 var quick = queue.Options{Slots: 4, HoldBase: 50 * time.Millisecond, HoldMax: time.Second, DrainTimeout: 5 * time.Second}
 
@@ -274,6 +281,7 @@ func TestOutageOfS3(t *testing.T) {
 		"throttled":   {refuse(http.StatusServiceUnavailable, "SlowDown"), "SlowDown", true},
 		"errors":      {refuse(http.StatusInternalServerError, "InternalError"), "InternalError", false},
 		"reset":       {reset, "the object store did not answer", true},
+		"silent":      {silent, "was not waited for", false},
 		"expired":     {refuse(http.StatusBadRequest, "ExpiredToken"), "renew them", false},
 		"unknown key": {refuse(http.StatusForbidden, "InvalidAccessKeyId"), "renew them", false},
 		"denied":      {refuse(http.StatusForbidden, "AccessDenied"), "tintype doctor", false},
