@@ -125,17 +125,16 @@ func printLetter(w io.Writer, l *deadletter.Letter) error {
 		fmt.Fprintf(&b, "%-10s %s\n", what, attempt.Clean(fmt.Sprintf(format, args...), 2000))
 	}
 	line("message", "%s", l.MessageID)
-	line("sent", "%s, received %d times, this look included", moment(l.SentAt), l.Receives)
+	line("sent", "%s; received %d times as SQS counts, this look included", moment(l.SentAt), l.Receives)
 	line("cause", "%s: %s", l.Cause.Code, l.Cause.Message)
 	if l.Cause.Hint != "" {
 		line("", "%s", l.Cause.Hint)
 	}
 	for _, img := range l.Images {
 		line("image", "%s", img.Key)
-		switch {
-		case img.ID == "":
+		if img.ID == "" {
 			line("", "in the bucket %s, which is not ours", img.Bucket)
-		default:
+		} else {
 			line("", "%s, now %s", img.ID, img.Status)
 		}
 	}
