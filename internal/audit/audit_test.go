@@ -2,6 +2,8 @@ package audit
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"iter"
@@ -226,18 +228,22 @@ func TestMoving(t *testing.T) {
 	})
 }
 
-// hooked changes the world right before something is asked of it for the first time.
+// hooked changes the world right before, or after, something is asked of it for the first time.
 type hooked struct {
 	*store.Store
-	once             sync.Once
-	manifest, listed func()
+	once                   sync.Once
+	manifest, listed, read func()
 }
 
 func (h *hooked) Manifest(ctx context.Context, id string) (*recipe.Manifest, string, error) {
 	if h.manifest != nil {
 		h.once.Do(h.manifest)
 	}
-	return h.Store.Manifest(ctx, id)
+	m, etag, err := h.Store.Manifest(ctx, id)
+	if h.read != nil {
+		h.once.Do(h.read)
+	}
+	return m, etag, err
 }
 
 func (h *hooked) Walk(ctx context.Context, w store.Which, prefix, after string) iter.Seq2[store.Object, error] {
@@ -263,7 +269,20 @@ func TestMovingResults(t *testing.T) {
 		if len(w.findings) != 0 || r.Images.Lost != 0 {
 			t.Errorf("deleted: %+v %+v", r.Images, w.findings)
 		}
-		w.image("b.jpg")
+		// Outputs that are made again have the same keys, and their manifest comes after them.
+		m := w.image("b.jpg")
+		w.put(store.Results, m.Outputs[0].Key, "made again")
+		sum := sha256.Sum256([]byte("made again"))
+		m.Outputs[0].Bytes, m.Outputs[0].SHA256 = int64(len("made again")), hex.EncodeToString(sum[:])
+		if r, _ = w.audit(nil); r.Violations != 1 {
+			t.Errorf("before its manifest: %+v", w.findings)
+		}
+		r, _ = w.audit(func(o *Options) {
+			o.Store = &hooked{Store: w.Store, read: func() { w.commit(m) }}
+		})
+		if len(w.findings) != 0 {
+			t.Errorf("made again: %+v", w.findings)
+		}
 		r, _ = w.audit(func(o *Options) {
 			o.Store = &hooked{Store: w.Store, listed: func() { w.image(store.UploadKey(store.NewID(time.Now()), "fresh.jpg")) }}
 		})

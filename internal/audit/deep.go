@@ -6,13 +6,15 @@ import (
 	"encoding/hex"
 	"errors"
 	"io"
+	"slices"
+	"time"
 
 	"github.com/tintype/tintype/internal/recipe"
 	"github.com/tintype/tintype/internal/store"
 )
 
 // compare reads the outputs of a group and compares them with their manifest.
-func (a *auditor) compare(ctx context.Context, j *judgement) error {
+func (a *auditor) compare(ctx context.Context, j *judgement, g group) error {
 	for _, o := range j.checked {
 		sum, n, err := a.sum(ctx, o)
 		switch {
@@ -22,6 +24,7 @@ func (a *auditor) compare(ctx context.Context, j *judgement) error {
 		case err != nil:
 			return err
 		case sum != o.SHA256:
+			j.making = j.making || slices.ContainsFunc(g.objects, func(x store.Object) bool { return x.Key == o.Key && time.Since(x.LastModified) < young })
 			j.find(TornOutput, j.key, o.Key, "`tintype backfill --all --prefix` with the original's key makes it again",
 				"the output %q has %d bytes with the SHA-256 %s; its manifest says %d with %s", o.Name, n, sum, o.Bytes, o.SHA256)
 		}

@@ -16,6 +16,10 @@ import (
 // looks is how often an image is looked at before something is called wrong with it.
 const looks = 3
 
+// young is the age of an output that may be in the making: one that is made again has the
+// same key, and its manifest comes after it.
+const young = time.Minute
+
 // tolerance is how much later than its event S3 may say that an object was written: the two
 // are taken at different instants, and the one is cut to seconds.
 const tolerance = 2 * time.Second
@@ -34,6 +38,7 @@ type judgement struct {
 	foreign                   int64
 	otherRecipe, otherProgram int64
 	checked                   []recipe.Result // outputs that are there, of the size that is named
+	making                    bool            // what is wrong may be in the making
 }
 
 func (j *judgement) violated() bool {
@@ -55,7 +60,7 @@ func (a *auditor) examine(ctx context.Context, g group) (judgement, error) {
 	for i := 1; ; i++ {
 		j, m, err := a.judge(ctx, g)
 		if err == nil && a.opts.Deep && !j.violated() && !j.unsettled {
-			err = a.compare(ctx, &j)
+			err = a.compare(ctx, &j, g)
 		}
 		if err != nil {
 			return j, err
@@ -63,6 +68,11 @@ func (a *auditor) examine(ctx context.Context, g group) (judgement, error) {
 		orphaned := len(g.sources) == 0 && m != nil
 		if !j.violated() && !j.unsettled && (!orphaned || i > 1) || i == looks {
 			return j, nil
+		}
+		if j.making {
+			if err := sleep(ctx, a.opts.Settle); err != nil {
+				return j, err
+			}
 		}
 		if g, err = a.again(ctx, g, m); err != nil {
 			return j, err
@@ -214,6 +224,7 @@ func (a *auditor) outputs(j *judgement, g group, m *recipe.Manifest, there map[s
 		case !ok:
 			j.find(MissingOutput, m.Source.Key, o.Key, hint, "the output %q is not there", o.Name)
 		case got.Size != o.Bytes:
+			j.making = j.making || time.Since(got.LastModified) < young
 			j.find(WrongSize, m.Source.Key, o.Key, hint, "the output %q has %d bytes; its manifest says %d", o.Name, got.Size, o.Bytes)
 		default:
 			j.checked = append(j.checked, o)

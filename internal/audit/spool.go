@@ -74,7 +74,7 @@ func (s *spool) add(r record) error {
 		}
 		// The name goes at once where that can be done, so that a crash leaves nothing.
 		_ = os.Remove(f.Name())
-		s.file, s.w = f, bufio.NewWriterSize(f, 1<<16)
+		s.file, s.w = f, bufio.NewWriterSize(f, 1<<14)
 	}
 	s.n++
 	var buf []byte
@@ -100,7 +100,7 @@ func (s *spool) all() iter.Seq2[record, error] {
 			yield(record{}, fmt.Errorf("keep what is to be looked at again: %w", err))
 			return
 		}
-		r := bufio.NewReaderSize(io.NewSectionReader(s.file, 0, 1<<62), 1<<16)
+		r := bufio.NewReaderSize(io.NewSectionReader(s.file, 0, 1<<62), 1<<14)
 		for range s.n {
 			rec, err := readRecord(r)
 			if err != nil {
