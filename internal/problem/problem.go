@@ -39,6 +39,7 @@ const (
 	CodeRequestTooLarge = "request_too_large"
 	CodeMediaType       = "wrong_content_type"
 	CodeBusy            = "busy"
+	CodeNoSpace         = "insufficient_storage" // of the disk that uploads pass through
 	CodeBadGateway      = "app_tier_unavailable" // the tier behind this one does not answer
 	CodeGatewayTimeout  = "app_tier_timeout"     // the tier behind this one takes too long
 )
@@ -80,6 +81,7 @@ var kinds = map[string]kind{
 	CodeRequestTooLarge: {http.StatusRequestEntityTooLarge, "Request too large"},
 	CodeMediaType:       {http.StatusUnsupportedMediaType, "Wrong content type"},
 	CodeBusy:            {http.StatusServiceUnavailable, "Too many uploads at once"},
+	CodeNoSpace:         {http.StatusInsufficientStorage, "No room for uploads"},
 	CodeBadGateway:      {http.StatusBadGateway, "The app tier does not answer"},
 	CodeGatewayTimeout:  {http.StatusGatewayTimeout, "The app tier takes too long"},
 }

@@ -170,7 +170,7 @@ func TestSweep(t *testing.T) {
 	elsewhere := s.queue("elsewhere-" + s.prefix)
 	tag(elsewhere, "1")
 
-	if err := s.web.notifier.sweep(t.Context(), time.Now()); err != nil {
+	if err := s.web.notifier.sweep(t.Context(), time.Now); err != nil {
 		t.Fatal(err)
 	}
 	own := []string{path.Base(s.web.notifier.own().url), path.Base(other.notifier.own().url)}
@@ -184,7 +184,7 @@ func TestSweep(t *testing.T) {
 	}
 
 	// However late it is: an instance does not sweep itself.
-	if err := s.web.notifier.sweep(t.Context(), time.Now().Add(time.Hour)); err != nil {
+	if err := s.web.notifier.sweep(t.Context(), func() time.Time { return time.Now().Add(time.Hour) }); err != nil {
 		t.Fatal(err)
 	}
 	if got := s.queues(); !slices.Contains(got, strings.TrimPrefix(own[0], s.prefix)) || slices.Contains(got, strings.TrimPrefix(own[1], s.prefix)) {

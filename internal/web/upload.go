@@ -12,6 +12,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/tintype/tintype/internal/fault"
@@ -81,7 +82,7 @@ func (s *Server) handleUploads(w http.ResponseWriter, r *http.Request) {
 		s.fail(w, r, err)
 		return
 	}
-	id := store.NewID(time.Now())
+	id := store.NewID(s.o.Store.Now())
 	key := store.UploadKey(id, in.Filename)
 	job, params, err := s.choose(key, in.Recipe, rawParams(in.Params))
 	if err != nil {
@@ -182,7 +183,7 @@ func (s *Server) upload(w http.ResponseWriter, r *http.Request, html bool) error
 	if err != nil {
 		return err
 	}
-	now := time.Now()
+	now := s.o.Store.Now()
 	id := store.NewID(now)
 	key := store.UploadKey(id, form.name)
 	rule, _ := store.RuleKey(key)
@@ -363,6 +364,10 @@ func (f *spooled) field(part *multipart.Part) error {
 
 // spoolFault says that our own disk is the trouble, not the client's body.
 func spoolFault(err error) error {
+	if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) {
+		return &fault.Error{Op: "spool upload", Kind: fault.Permanent, Code: codeNoSpace, Message: "There is no room for uploads just now; nothing was kept.",
+			Hint: "Try again later, or send it by POST /api/uploads, which needs no room here.", Err: err}
+	}
 	return &fault.Error{Op: "spool upload", Kind: fault.Bug, Code: fault.CodeInternal, Message: "the upload cannot be kept while it is checked",
 		Hint: "check space and permissions of the directory for temporary files", Err: err}
 }
