@@ -276,24 +276,23 @@ func TestOutageOfS3(t *testing.T) {
 	for name, tc := range map[string]struct {
 		how  func(http.ResponseWriter, *http.Request)
 		says string
-		long bool
+		// attempts are the SDK's for a call, 0 its default. With 1 the five receives that lead to
+		// the dead-letter queue are soon used up.
+		attempts int
+		long     bool
 	}{
-		"throttled":   {refuse(http.StatusServiceUnavailable, "SlowDown"), "SlowDown", true},
-		"errors":      {refuse(http.StatusInternalServerError, "InternalError"), "InternalError", false},
-		"reset":       {reset, "the object store did not answer", true},
-		"silent":      {silent, "was not waited for", false},
-		"expired":     {refuse(http.StatusBadRequest, "ExpiredToken"), "renew them", false},
-		"unknown key": {refuse(http.StatusForbidden, "InvalidAccessKeyId"), "renew them", false},
-		"denied":      {refuse(http.StatusForbidden, "AccessDenied"), "tintype doctor", false},
-		"no bucket":   {refuse(http.StatusNotFound, "NoSuchBucket"), "tintype provision", false},
+		"throttled":   {refuse(http.StatusServiceUnavailable, "SlowDown"), "SlowDown", 0, true},
+		"errors":      {refuse(http.StatusInternalServerError, "InternalError"), "InternalError", 1, false},
+		"reset":       {reset, "the object store did not answer", 1, true},
+		"silent":      {silent, "was not waited for", 1, false},
+		"expired":     {refuse(http.StatusBadRequest, "ExpiredToken"), "renew them", 1, false},
+		"unknown key": {refuse(http.StatusForbidden, "InvalidAccessKeyId"), "renew them", 1, false},
+		"denied":      {refuse(http.StatusForbidden, "AccessDenied"), "tintype doctor", 1, false},
+		"no bucket":   {refuse(http.StatusNotFound, "NoSuchBucket"), "tintype provision", 1, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			attempts := 1
-			if tc.long {
-				attempts = 0
-			}
-			p := newPlant(t, quick, attempts)
+			p := newPlant(t, quick, tc.attempts)
 			p.gateway.take("s3", tc.how)
 			p.images(12)
 			began := time.Now()
