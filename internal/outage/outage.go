@@ -21,17 +21,17 @@ import (
 type Kind int
 
 const (
-	// None: nothing, or something that concerns this request alone.
+	// None is nothing, or something that concerns this request alone.
 	None Kind = iota
-	// Throttled: the service asks for fewer requests.
+	// Throttled is a service that asks for fewer requests.
 	Throttled
-	// Unreachable: no answer, not in time, or one that admits a fault of the service.
+	// Unreachable is no answer, none in time, or one that admits a fault of the service.
 	Unreachable
-	// Credentials: expired, withdrawn or unknown, or none can be had.
+	// Credentials are expired, withdrawn or unknown, or none can be had.
 	Credentials
-	// Clock: ours and the service's differ by more than signatures allow.
+	// Clock is ours and the service's differing by more than signatures allow.
 	Clock
-	// Denied: the credentials are good, and may not do this.
+	// Denied is credentials that are good and may not do this.
 	Denied
 )
 

@@ -104,6 +104,12 @@ func refuse(status int, code string) func(http.ResponseWriter, *http.Request) {
 	}
 }
 
+// silent takes a request and never answers it.
+func silent(_ http.ResponseWriter, r *http.Request) {
+	<-r.Context().Done()
+	panic(http.ErrAbortHandler)
+}
+
 func reset(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }
 
 // plant is an app tier behind a gateway: a queue with a dead-letter queue after 5 receives,
@@ -148,6 +154,7 @@ func newPlant(t *testing.T, opts queue.Options, attempts int) *plant {
 		t.Fatal(err)
 	}
 	p.worker = p.newWorker(func(o *Options) {
+		o.CallTimeout, o.IOTimeout = 5*time.Second, 10*time.Second
 		o.Store, o.Announcer, o.Imaging = through, NewSNSAnnouncer(sns.NewFromConfig(cfg), p.topic.arn), &tally{p.bench.engine, &p.computed}
 	})
 	opts.QueueURL, opts.RetryBase, opts.RetryMax = p.url, time.Second, time.Second
@@ -260,7 +267,7 @@ func (p *plant) count(url string) int {
 
 // outageFor is long enough for five receives, one each second: without holding, what is
 // received meanwhile ends in the dead-letter queue.
-const outageFor = 12 * time.Second
+const outageFor = 8 * time.Second
 
 var quick = queue.Options{Slots: 4, HoldBase: 50 * time.Millisecond, HoldMax: time.Second, DrainTimeout: 5 * time.Second}
 
@@ -269,23 +276,23 @@ func TestOutageOfS3(t *testing.T) {
 	for name, tc := range map[string]struct {
 		how  func(http.ResponseWriter, *http.Request)
 		says string
-		long bool
+		// attempts are the SDK's for a call, 0 its default. With 1 the five receives that lead to
+		// the dead-letter queue are soon used up.
+		attempts int
+		long     bool
 	}{
-		"throttled":   {refuse(http.StatusServiceUnavailable, "SlowDown"), "SlowDown", true},
-		"errors":      {refuse(http.StatusInternalServerError, "InternalError"), "InternalError", false},
-		"reset":       {reset, "the object store did not answer", true},
-		"expired":     {refuse(http.StatusBadRequest, "ExpiredToken"), "renew them", false},
-		"unknown key": {refuse(http.StatusForbidden, "InvalidAccessKeyId"), "renew them", false},
-		"denied":      {refuse(http.StatusForbidden, "AccessDenied"), "tintype doctor", false},
-		"no bucket":   {refuse(http.StatusNotFound, "NoSuchBucket"), "tintype provision", false},
+		"throttled":   {refuse(http.StatusServiceUnavailable, "SlowDown"), "SlowDown", 0, true},
+		"errors":      {refuse(http.StatusInternalServerError, "InternalError"), "InternalError", 1, false},
+		"reset":       {reset, "the object store did not answer", 1, true},
+		"silent":      {silent, "was not waited for", 1, false},
+		"expired":     {refuse(http.StatusBadRequest, "ExpiredToken"), "renew them", 1, false},
+		"unknown key": {refuse(http.StatusForbidden, "InvalidAccessKeyId"), "renew them", 1, false},
+		"denied":      {refuse(http.StatusForbidden, "AccessDenied"), "tintype doctor", 1, false},
+		"no bucket":   {refuse(http.StatusNotFound, "NoSuchBucket"), "tintype provision", 1, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			attempts := 1
-			if tc.long {
-				attempts = 0
-			}
-			p := newPlant(t, quick, attempts)
+			p := newPlant(t, quick, tc.attempts)
 			p.gateway.take("s3", tc.how)
 			p.images(12)
 			began := time.Now()

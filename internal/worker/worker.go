@@ -1,7 +1,7 @@
 // Package worker takes one image through: fetch, process, store, announce. It decides
 // what is done already, what must come again and what never can succeed.
 //
-// Of ours it imports internal/attempt, internal/event, internal/fault, internal/recipe, and the types of
+// Of ours it imports internal/attempt, internal/event, internal/fault, internal/outage, internal/recipe, and the types of
 // internal/store, internal/queue and internal/imaging. What it needs of them it declares
 // itself: Store, Imaging, Recipes, Announcer, Attempts.
 //
