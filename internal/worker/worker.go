@@ -180,6 +180,7 @@ func (w *Worker) Handle(ctx context.Context, m queue.Message) (outcome queue.Out
 		}
 		err := w.upload(ctx, log, m, u)
 		if err != nil && ctx.Err() == nil && fault.IsOutage(err) {
+			trial.failed(u.Key, err)
 			return w.hold(log, m, u, err) // the uploads after it would fare no better
 		}
 		if err != nil {
