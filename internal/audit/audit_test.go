@@ -277,7 +277,7 @@ func TestMovingResults(t *testing.T) {
 		if r, _ = w.audit(nil); r.Violations != 1 {
 			t.Errorf("before its manifest: %+v", w.findings)
 		}
-		r, _ = w.audit(func(o *Options) {
+		w.audit(func(o *Options) {
 			o.Store = &hooked{Store: w.Store, read: func() { w.commit(m) }}
 		})
 		if len(w.findings) != 0 {

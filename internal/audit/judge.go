@@ -306,7 +306,7 @@ func (a *auditor) current(ctx context.Context, src store.SourceInfo, m *recipe.M
 		return false, err
 	}
 	if now.ETag != m.Source.ETag || now.VersionID != m.Source.VersionID || m.Status == recipe.Failed || now.MetaErr != nil {
-		return false, nil
+		return false, nil //nolint:nilerr // metadata that cannot be read lead to no result
 	}
 	return a.hash(src.Key, now.Recipe, now.Params) == m.RecipeHash, nil
 }

@@ -49,13 +49,18 @@ func newVast(t *testing.T, n int) *vast {
 func own(i int) string     { return fmt.Sprintf("7%025d", i) }
 func foreign(i int) string { return fmt.Sprintf("photos/%07d.jpg", i) }
 
+// results emits what lies under an id.
+func results(emit func(string) bool, id string) bool {
+	return emit(id+"/0123456789abcdef/full.jpg") && emit(store.ManifestKey(id))
+}
+
 func (v *vast) Bucket(w store.Which) string { return [...]string{"uploads", "results"}[w] }
 
 func (v *vast) Walk(_ context.Context, w store.Which, _, _ string) iter.Seq2[store.Object, error] {
 	return func(yield func(store.Object, error) bool) {
 		emit := func(key string) bool { return yield(store.Object{Key: key, Size: 5, ETag: "e"}, nil) }
 		for i := range v.n / 2 {
-			if w == store.Uploads && !emit(own(i)+"/a.jpg") || w == store.Results && i%10 > 0 && !(emit(own(i)+"/0123456789abcdef/full.jpg") && emit(store.ManifestKey(own(i)))) {
+			if w == store.Uploads && !emit(own(i)+"/a.jpg") || w == store.Results && i%10 > 0 && !results(emit, own(i)) {
 				return
 			}
 		}
@@ -63,7 +68,7 @@ func (v *vast) Walk(_ context.Context, w store.Which, _, _ string) iter.Seq2[sto
 			if w == store.Uploads && !emit(foreign(i)) {
 				return
 			}
-			if w == store.Results && i%10 > 0 && !(emit(v.pictures[i]+"/0123456789abcdef/full.jpg") && emit(store.ManifestKey(v.pictures[i]))) {
+			if w == store.Results && i%10 > 0 && !results(emit, v.pictures[i]) {
 				return
 			}
 		}

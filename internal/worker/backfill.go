@@ -56,8 +56,14 @@ func (a *attempt) yield(ctx context.Context, m *recipe.Manifest) error {
 }
 
 // unheard reports whether nobody may have heard of a result that is there: a backfill made it
-// in silence, and this is the event of the upload.
-func (a *attempt) unheard() bool { return !a.backfilled() && a.prev.Backfill != "" }
+// in silence, and this is the event of the upload; or this very backfill made it, by another
+// message, which may have been sent back from the dead letters as this one.
+func (a *attempt) unheard() bool {
+	if a.backfilled() {
+		return a.prev.Backfill == a.up.Backfill.Job && a.prev.MessageID != a.msg.ID
+	}
+	return a.prev.Backfill != ""
+}
 
 // silent reports whether nothing is to be announced.
 func (a *attempt) silent() bool { return a.backfilled() && !a.up.Backfill.Announce }
