@@ -3,17 +3,13 @@ package web
 import (
 	"bytes"
 	"context"
-	"crypto/sha256"
 	"embed"
-	"encoding/hex"
 	"fmt"
 	"html/template"
 	"io/fs"
 	"maps"
 	"math"
-	"mime"
 	"net/http"
-	"path"
 	"slices"
 	"strconv"
 	"strings"
@@ -26,53 +22,82 @@ import (
 //go:embed page
 var pageFiles embed.FS
 
-// page is the embedded page: a template and static files, read once.
+// page is what people see: a layout, the pages that stand in it, and static files.
 type page struct {
-	shell  *template.Template
-	static map[string]staticFile
+	shells map[string]*template.Template // by the page's name
+	assets *assets
 }
 
-type staticFile struct {
-	body        []byte
-	contentType string
-	etag        string
-}
-
-// staticTypes are written out, because the system's own table may lack or misname them.
-var staticTypes = map[string]string{
-	".css": "text/css; charset=utf-8", ".js": "text/javascript; charset=utf-8", ".svg": "image/svg+xml",
-}
+// pageNames are the pages. Each has a template page/<name>.html that defines "main", and a
+// module page/static/pages/<name>.js that brings it to life.
+var pageNames = []string{"images", "image", "pipeline", "deadletters"}
 
 func newPage() (*page, error) {
-	shell, err := template.New("page.html").Funcs(template.FuncMap{
-		"step": step,
-		// length bounds a text input as the parameter does.
-		"length": func(p recipe.Param) int { return p.Length() },
-	}).ParseFS(pageFiles, "page/page.html")
-	if err != nil {
-		return nil, fmt.Errorf("page template: %w", err)
-	}
-	p := &page{shell: shell, static: map[string]staticFile{}}
-	err = fs.WalkDir(pageFiles, "page/static", func(name string, d fs.DirEntry, err error) error {
-		if err != nil || d.IsDir() {
-			return err
-		}
-		body, err := pageFiles.ReadFile(name)
-		if err != nil {
-			return err
-		}
-		t := staticTypes[path.Ext(name)]
-		if t == "" {
-			t = mime.TypeByExtension(path.Ext(name))
-		}
-		sum := sha256.Sum256(body)
-		p.static[path.Base(name)] = staticFile{body, t, `"` + hex.EncodeToString(sum[:12]) + `"`}
-		return nil
-	})
+	static, err := fs.Sub(pageFiles, "page/static")
 	if err != nil {
 		return nil, fmt.Errorf("static files: %w", err)
 	}
+	p := &page{shells: map[string]*template.Template{}}
+	if p.assets, err = newAssets(static); err != nil {
+		return nil, err
+	}
+	for _, name := range pageNames {
+		p.shells[name], err = template.New("layout.html").Funcs(template.FuncMap{
+			"static": p.assets.url,
+			"step":   step,
+			// length bounds a text input as the parameter does.
+			"length": func(p recipe.Param) int { return p.Length() },
+		}).ParseFS(pageFiles, "page/layout.html", "page/parts/*.html", "page/"+name+".html")
+		if err != nil {
+			return nil, fmt.Errorf("page template %s: %w", name, err)
+		}
+	}
 	return p, nil
+}
+
+// view is one page as the layout shows it.
+type view struct {
+	Page    string // one of pageNames
+	Title   string
+	Waiting bool // something is not finished: without scripts the page loads itself again
+	Data    any  // what the page's own template shows
+
+	Mode, Version string   // of this server
+	Modules       []string // for the browser to fetch at once
+}
+
+// writeView answers a page.
+func (s *Server) writeView(w http.ResponseWriter, r *http.Request, status int, v view) {
+	v.Mode, v.Version, v.Modules = s.o.Mode, s.o.Version, s.page.assets.modules
+	var b bytes.Buffer
+	if err := s.page.shells[v.Page].Execute(&b, v); err != nil {
+		s.fail(w, r, fmt.Errorf("page template %s: %w", v.Page, err))
+		return
+	}
+	h := w.Header()
+	h.Set("Content-Type", "text/html; charset=utf-8")
+	h.Set("Cache-Control", "no-store")
+	h.Set("Content-Security-Policy", pagePolicy(s.s3Origins(r.Context())))
+	h.Set("Vary", "Accept-Encoding")
+	body := b.Bytes()
+	if takesGzip(r) {
+		packed, err := compress(body)
+		if err != nil {
+			s.fail(w, r, err)
+			return
+		}
+		body = packed
+		h.Set("Content-Encoding", "gzip")
+	}
+	w.WriteHeader(status)
+	_, _ = w.Write(body)
+}
+
+// plainPage answers a page that scripts fill.
+func (s *Server) plainPage(name, title string) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		s.writeView(w, r, http.StatusOK, view{Page: name, Title: title})
+	}
 }
 
 // step makes about a hundred stops of a number's range, or as many as there are: where the
@@ -87,20 +112,6 @@ func step(p recipe.Param) string {
 	return "any"
 }
 
-func (s *Server) handleStatic(w http.ResponseWriter, r *http.Request) {
-	f, ok := s.page.static[r.PathValue("file")]
-	if !ok {
-		s.fail(w, r, store.ErrNotFound)
-		return
-	}
-	h := w.Header()
-	h.Set("Content-Type", f.contentType)
-	// Modules name each other without a version: ask each time, and be told it is the same.
-	h.Set("Cache-Control", "no-cache")
-	h.Set("ETag", f.etag)
-	http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(f.body))
-}
-
 // swatch is a colour offered beside the colour input; Class gives it its colour in page.css.
 type swatch struct{ Class, Name, Value string }
 
@@ -111,7 +122,7 @@ var swatches = []swatch{
 
 // pageData is what the template shows.
 type pageData struct {
-	Mode, Version, Default, Accept, MaxBytes string
+	Default, Accept, MaxBytes string
 
 	Recipes   []recipe.Recipe
 	Swatches  []swatch
@@ -225,7 +236,7 @@ func (s *Server) failPage(w http.ResponseWriter, r *http.Request, err error) {
 
 func (s *Server) writePage(w http.ResponseWriter, r *http.Request, status int, p *problem) {
 	data := pageData{
-		Mode: s.o.Mode, Version: s.o.Version, Default: recipe.Default,
+		Default: recipe.Default,
 		// The extension helps where the system has no type for HEIC.
 		Accept: strings.Join(contentTypes(), ",") + ",.heic,.heif", MaxBytes: megabytes(s.o.MaxBytes),
 		Recipes: s.o.Recipes.Recipes(), Swatches: swatches, Problem: p,
@@ -243,17 +254,7 @@ func (s *Server) writePage(w http.ResponseWriter, r *http.Request, status int, p
 			data.Waiting = data.Waiting || img.Status == recipe.Queued || img.Status == recipe.Processing
 		}
 	}
-	var b bytes.Buffer
-	if err := s.page.shell.Execute(&b, data); err != nil {
-		s.fail(w, r, fmt.Errorf("page template: %w", err))
-		return
-	}
-	h := w.Header()
-	h.Set("Content-Type", "text/html; charset=utf-8")
-	h.Set("Cache-Control", "no-store")
-	h.Set("Content-Security-Policy", pagePolicy(s.s3Origins(r.Context())))
-	w.WriteHeader(status)
-	_, _ = w.Write(b.Bytes())
+	s.writeView(w, r, status, view{Page: "images", Title: "Images", Waiting: data.Waiting, Data: data})
 }
 
 // s3Origins are the origins under which browsers reach the buckets: as configured, or

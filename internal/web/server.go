@@ -249,7 +249,10 @@ func (s *Server) completed(c event.Completion) {
 func (s *Server) routes() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /{$}", s.handlePage)
-	mux.HandleFunc("GET /static/{file}", s.handleStatic)
+	mux.HandleFunc("GET /images/{id}", s.handleImagePage)
+	mux.HandleFunc("GET /pipeline", s.plainPage("pipeline", "Pipeline"))
+	mux.HandleFunc("GET /deadletters", s.plainPage("deadletters", "Dead letters"))
+	mux.HandleFunc("GET /static/{file...}", s.handleStatic)
 	mux.HandleFunc("GET /api/config", s.handleConfig)
 	mux.HandleFunc("POST /api/uploads", s.handleUploads)
 	mux.HandleFunc("POST /api/images", s.handleUpload)

@@ -1,7 +1,7 @@
 // The list of images, newest first. Names and everything else that came with an image
 // are untrusted: they go in as text, never as markup.
 
-import * as api from './api.js';
+import * as api from './lib/api.js';
 
 const labels = { uploading: 'uploading', queued: 'waiting', processing: 'in work', done: 'done', failed: 'failed' };
 const shown = ['jpeg', 'png', 'webp', 'gif', 'avif']; // what browsers display
