@@ -31,7 +31,7 @@ import (
 const ScreenshotDirEnv = "TINTYPE_SCREENSHOTS"
 
 // patience is how long anything may take that the page waits for.
-const patience = 60 * time.Second
+const patience = 15 * time.Second
 
 // Browser is one tab of a headless Chromium, which collects everything that the page
 // complains of.
@@ -107,6 +107,13 @@ func OpenWithoutScripts(t testing.TB, base string) *Browser {
 func (b *Browser) Press(selector string) {
 	b.t.Helper()
 	b.do("press "+selector, chromedp.Click(chromedp.CSS(selector)))
+}
+
+// Import makes one of the page's own modules a global of a name.
+func (b *Browser) Import(name, module string) {
+	b.t.Helper()
+	b.Exec(fmt.Sprintf(`import(document.querySelector('script[type=module]').src.replace('app.js', %q)).then((m) => { window[%q] = m; })`, module, name))
+	b.Until(module+" is imported", fmt.Sprintf("window[%q]", name))
 }
 
 // Forgive waits for a complaint that contains a text, and takes it from the complaints.
