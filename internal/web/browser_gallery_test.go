@@ -198,7 +198,8 @@ func TestPageCoupled(t *testing.T) {
 	case <-t.Context().Done():
 		t.Fatal("no upload came")
 	}
-	b.Until("it waits for the answer", `document.querySelector('#tray-files .badge').textContent === 'waiting for the answer'`)
+	b.Until("its card waits for the answer", `document.querySelector('.card .badge')?.textContent === 'waiting for the answer'`)
+	b.Until("the panel too", `document.querySelector('#tray-files .badge').textContent === 'waiting for the answer'`)
 	close(answer)
 	b.Until("the answer is shown", `document.querySelector('.card[data-status=done] .name')?.textContent === 'slow.png'`)
 	b.Until("the panel too", `/^in /.test(document.querySelector('#tray-files .badge').textContent)`)
