@@ -30,6 +30,8 @@ type Image struct {
 	Error    *recipe.Failure   `json:"error,omitempty"`
 	Timings  *ImageTimings     `json:"timings,omitempty"` // absent until there is a result
 	Attempts int               `json:"attempts"`          // 0 until there is a result
+	// Processing is set where Status is processing.
+	Processing *Processing `json:"processing,omitempty"`
 }
 
 // ImageSource is what is known of the original.
