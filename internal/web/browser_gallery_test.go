@@ -202,7 +202,7 @@ func TestPageCoupled(t *testing.T) {
 	b.Until("the panel too", `document.querySelector('#tray-files .badge').textContent === 'waiting for the answer'`)
 	close(answer)
 	b.Until("the answer is shown", `document.querySelector('.card[data-status=done] .name')?.textContent === 'slow.png'`)
-	b.Until("the panel too", `/^in /.test(document.querySelector('#tray-files .badge').textContent)`)
+	b.Until("the panel too", `/^done · /.test(document.querySelector('#tray-files .badge').textContent)`)
 	b.CheckQuiet()
 }
 

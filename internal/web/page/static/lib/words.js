@@ -66,7 +66,7 @@ export function explain(error) {
 
 // label is the badge of an image.
 export function label(doc) {
-  if (doc.status === 'done' && doc.timings) return `in ${duration(doc.timings.totalMs)}`;
+  if (doc.status === 'done' && doc.timings) return `${labels.done} · ${duration(doc.timings.totalMs)}`;
   if (doc.status === 'processing' && doc.processing?.attempt > 1) return `in work, attempt ${doc.processing.attempt}`;
   return labels[doc.status] ?? doc.status;
 }
