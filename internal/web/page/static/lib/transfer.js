@@ -6,6 +6,9 @@ import { Refusal, call, refusalOf } from './api.js';
 
 export const coupled = document.documentElement.dataset.mode === 'coupled';
 
+// afterSending is what goes on when all of a file is out and no answer has come.
+export const afterSending = coupled ? 'waiting for the answer' : 'being stored';
+
 // transfer sends a file. On is told: begun({id, key}) where the id is known before the end,
 // progress(bytes) of the file, and sent() when all of it is out and the answer is waited for.
 // It resolves to {id, doc}; doc is the finished image's document where the answer holds it.

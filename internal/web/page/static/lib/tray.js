@@ -1,12 +1,13 @@
 // The panel of uploads at the foot of every page: how far all of it is, and each file.
 
 import { uploads, open } from './uploads.js';
+import { afterSending } from './transfer.js';
 import { Grid } from './grid.js';
 import { h, foreign, setText } from './dom.js';
 import { bytes, duration, plural } from './format.js';
 import { label, pageOf } from './words.js';
 
-const words = { waiting: 'in line', sending: 'uploading', sent: 'waiting for the answer', uploaded: 'uploaded', failed: 'not uploaded', cancelled: 'stopped' };
+const words = { waiting: 'in line', sending: 'uploading', sent: afterSending, uploaded: 'uploaded', failed: 'not uploaded', cancelled: 'stopped' };
 
 // standing is an entry's state for people, and for the colours.
 function standing(entry) {
@@ -87,7 +88,7 @@ export function tray(root) {
     total.value = t.bytes ? (t.loaded / t.bytes) * 100 : 100;
     total.hidden = t.open === 0;
     const parts = t.open > 0
-      ? [`${bytes(t.loaded)} of ${bytes(t.bytes)}`, t.rate && `${bytes(t.rate)}/s`, t.left && `${duration(t.left * 1000)} left`]
+      ? [`${bytes(t.loaded)} of ${bytes(t.bytes)}`, t.rate && `${bytes(t.rate)}/s`, t.left && `${duration(Math.max(1, Math.round(t.left)) * 1000).replace('.0', '')} left`]
       : [t.uploaded > 0 && `${t.done} of ${t.uploaded} finished`, t.cancelled > 0 && `${t.cancelled} stopped`, t.failed > 0 && `${t.failed} failed`];
     setText(figures, parts.filter(Boolean).join(' · '));
     stop.hidden = t.open === 0;

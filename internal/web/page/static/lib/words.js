@@ -2,8 +2,9 @@
 
 import { h } from './dom.js';
 import { duration } from './format.js';
+import { afterSending } from './transfer.js';
 
-export const labels = { uploading: 'uploading', sent: 'waiting for the answer', uploaded: 'uploaded', queued: 'waiting', processing: 'in work', done: 'done', failed: 'failed' };
+export const labels = { uploading: 'uploading', sent: afterSending, uploaded: 'uploaded', queued: 'waiting', processing: 'in work', done: 'done', failed: 'failed' };
 
 // shown are the formats that browsers display.
 export const shown = ['jpeg', 'png', 'webp', 'gif', 'avif'];
