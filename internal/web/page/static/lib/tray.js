@@ -1,13 +1,13 @@
 // The panel of uploads at the foot of every page: how far all of it is, and each file.
 
 import { uploads, open } from './uploads.js';
-import { afterSending } from './transfer.js';
+import { afterSending, coupled, notDone } from './transfer.js';
 import { Grid } from './grid.js';
 import { h, foreign, setText } from './dom.js';
 import { bytes, duration, plural } from './format.js';
 import { label, pageOf } from './words.js';
 
-const words = { waiting: 'in line', sending: 'uploading', sent: afterSending, uploaded: 'uploaded', failed: 'not uploaded', cancelled: 'stopped' };
+const words = { waiting: 'in line', sending: 'uploading', sent: afterSending, uploaded: 'uploaded', failed: notDone, cancelled: 'stopped' };
 
 // standing is an entry's state for people, and for the colours.
 function standing(entry) {
@@ -84,7 +84,7 @@ export function tray(root) {
     if (t.files === 0) return;
     const all = t.files - t.cancelled;
     setText(title, t.open > 0 ? `Uploading ${Math.min(t.uploaded + 1, all).toLocaleString('en')} of ${all.toLocaleString('en')}`
-      : t.failed > 0 ? `${plural(t.failed, 'file')} not uploaded` : `${plural(t.uploaded, 'image')} uploaded`);
+      : t.failed > 0 ? `${plural(t.failed, 'file')} ${notDone}` : `${plural(t.uploaded, 'image')} ${coupled ? 'processed' : 'uploaded'}`);
     total.value = t.bytes ? (t.loaded / t.bytes) * 100 : 100;
     total.hidden = t.open === 0;
     const parts = t.open > 0
