@@ -7,6 +7,7 @@ import (
 
 	"github.com/tintype/tintype/internal/fault"
 	"github.com/tintype/tintype/internal/store"
+	"github.com/tintype/tintype/internal/web/auth"
 )
 
 // problem is an RFC 9457 problem document, with two members of our own: a code for
@@ -54,6 +55,10 @@ var kinds = map[string]struct {
 	codeRequestTooLarge: {http.StatusRequestEntityTooLarge, "Request too large"},
 	codeMediaType:       {http.StatusUnsupportedMediaType, "Wrong content type"},
 	codeBusy:            {http.StatusServiceUnavailable, "Too many uploads at once"},
+
+	auth.CodeSignedOut: {http.StatusUnauthorized, "Not signed in"},
+	auth.CodeForbidden: {http.StatusForbidden, "Not allowed"},
+	auth.CodeTooMany:   {http.StatusTooManyRequests, "Too many requests"},
 }
 
 // Codes that only the web tier uses.
