@@ -43,7 +43,7 @@ func commands() []command {
 	return []command{
 		{
 			name: "up", summary: "start everything on this machine: endpoint, resources, web tier, app tier",
-			groups: join([]config.Group{config.GroupEndpoint, config.GroupWeb, config.GroupApp, config.GroupImaging, config.GroupNames, config.GroupProvision}, tiers),
+			groups: join([]config.Group{config.GroupEndpoint, config.GroupWeb, config.GroupAccess, config.GroupApp, config.GroupImaging, config.GroupNames, config.GroupProvision}, tiers),
 			setup: func(fs *pflag.FlagSet, cfg *config.Config) func(context.Context, app.IO, []string) error {
 				fs.StringVar(&cfg.Mode, "mode", cfg.Mode, "architecture to run: decoupled")
 				fs.StringVar(&cfg.AWS.PublicS3URL, "public-s3-url", cfg.AWS.PublicS3URL, "URL at which browsers reach the endpoint, where it is not its address")
@@ -52,7 +52,7 @@ func commands() []command {
 		},
 		{
 			name: "web", summary: "run a web tier against the endpoint that the AWS environment names",
-			groups: join(aws, []config.Group{config.GroupWeb}, tiers), setup: plain(app.Web),
+			groups: join(aws, []config.Group{config.GroupWeb, config.GroupAccess}, tiers), setup: plain(app.Web),
 		},
 		{
 			name: "app", summary: "run an app tier against the endpoint that the AWS environment names",
@@ -122,6 +122,7 @@ func commands() []command {
 		},
 		processCommand(),
 		recipeCommand(),
+		authCommand(),
 		{
 			name: "version", summary: "print the version",
 			setup: func(*pflag.FlagSet, *config.Config) func(context.Context, app.IO, []string) error {

@@ -26,6 +26,14 @@ func openEndpoint(cfg config.Config, log *slog.Logger) (*localaws.Server, error)
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(garbage)
 	}
+	if err := mayBeReached(cfg, cfg.Endpoint.ConsoleAddr, "the console", "it shows and changes everything in the endpoint: bind --console-addr to 127.0.0.1, or say --open to let anybody in"); err != nil {
+		return nil, err
+	}
+	if cfg.Endpoint.SecretKey == config.Default().Endpoint.SecretKey {
+		if err := mayBeReached(cfg, cfg.Endpoint.Addr, "the endpoint", "everybody knows its secret: set another with --secret-key, bind --endpoint-addr to 127.0.0.1, or say --open to let anybody in"); err != nil {
+			return nil, err
+		}
+	}
 	api, err := listen(cfg.Endpoint.Addr, "endpoint", "endpoint-addr")
 	if err != nil {
 		return nil, err
@@ -72,6 +80,10 @@ func Up(ctx context.Context, cfg config.Config, out IO) error {
 		return err
 	}
 	log := logger(cfg, out.Err)
+	access, err := openAccess(cfg, log)
+	if err != nil {
+		return err
+	}
 	// All addresses are taken before anything starts, so that a taken one costs nothing.
 	webLn, err := listen(cfg.Web.Addr, "web tier", "web-addr")
 	if err != nil {
@@ -92,7 +104,7 @@ func Up(ctx context.Context, cfg config.Config, out IO) error {
 		Credentials: credentials.NewStaticCredentialsProvider(cfg.Endpoint.AccessKey, cfg.Endpoint.SecretKey, ""),
 	}
 	if cfg.App.PageURL == "" {
-		cfg.App.PageURL = "http://" + cfg.Web.Addr
+		cfg.App.PageURL = access.scheme + "://" + cfg.Web.Addr
 	}
 	tiers := service{name: "tiers", run: func(ctx context.Context) error {
 		d, err := openDeployment(cfg, c)
@@ -102,8 +114,8 @@ func Up(ctx context.Context, cfg config.Config, out IO) error {
 		if _, _, err := provision.Ensure(ctx, d.clients, d.spec); err != nil {
 			return stopped(ctx, err)
 		}
-		welcome(cfg, out, endpoint.URL())
-		return runAll(ctx, log, appTier(cfg, book, c, appLn, log), webTier(cfg, book, c, webLn, log))
+		welcome(cfg, out, access.scheme+"://"+cfg.Web.Addr, endpoint.URL())
+		return runAll(ctx, log, appTier(cfg, book, c, appLn, log), access.webTier(cfg, book, c, webLn, log))
 	}}
 	err = runAll(ctx, log, service{"endpoint", endpoint.Run}, tiers)
 	if err == nil {
@@ -112,10 +124,10 @@ func Up(ctx context.Context, cfg config.Config, out IO) error {
 	return err
 }
 
-func welcome(cfg config.Config, out IO, url string) {
+func welcome(cfg config.Config, out IO, page, url string) {
 	fmt.Fprintf(out.Out, `Tintype is running.
 
-  page               http://%s
+  page               %s
   console and mail   http://%s
   S3, SNS and SQS    %s  (region %s, access key %s)
   data               %s
@@ -123,5 +135,5 @@ func welcome(cfg config.Config, out IO, url string) {
 Try:   %s upload photo.jpg --tint '#ff8800' --wait
 Stop:  Ctrl-C
 
-`, cfg.Web.Addr, cfg.Endpoint.ConsoleAddr, url, cfg.Endpoint.Region, cfg.Endpoint.AccessKey, cfg.Endpoint.Data, os.Args[0])
+`, page, cfg.Endpoint.ConsoleAddr, url, cfg.Endpoint.Region, cfg.Endpoint.AccessKey, cfg.Endpoint.Data, os.Args[0])
 }

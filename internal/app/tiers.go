@@ -18,9 +18,13 @@ import (
 
 // Web runs one web tier until ctx ends.
 func Web(ctx context.Context, cfg config.Config, out IO) error {
+	access, err := openAccess(cfg, logger(cfg, out.Err))
+	if err != nil {
+		return err
+	}
 	return runTier(ctx, cfg, out, tier{
-		addr: cfg.Web.Addr, name: "web tier", flag: "web-addr", make: webTier,
-		welcome: "The web tier is at http://%s. Ctrl-C stops it.\n",
+		addr: cfg.Web.Addr, name: "web tier", flag: "web-addr", make: access.webTier,
+		welcome: "The web tier is at " + access.scheme + "://%s. Ctrl-C stops it.\n",
 	})
 }
 
@@ -59,11 +63,11 @@ func runTier(ctx context.Context, cfg config.Config, out IO, t tier) error {
 
 // webTier is the web tier as a service. It waits for the endpoint if that does not
 // answer yet.
-func webTier(cfg config.Config, book *recipe.Book, c aws.Config, ln net.Listener, log *slog.Logger) service {
+func (access *webAccess) webTier(cfg config.Config, book *recipe.Book, c aws.Config, ln net.Listener, log *slog.Logger) service {
 	return service{name: "web tier", run: func(ctx context.Context) error {
 		defer ln.Close()
-		if !isLoopback("http://" + ln.Addr().String()) {
-			log.Warn("the web tier is open to other machines and asks nobody who they are: put a proxy that does in front of it", "address", ln.Addr().String())
+		if !access.guard.Asks() && !isLoopback("http://"+ln.Addr().String()) {
+			log.Warn("the web tier is open to other machines and asks nobody who they are", "address", ln.Addr().String())
 		}
 		d, err := openDeployment(cfg, c)
 		if err != nil {
@@ -82,13 +86,14 @@ func webTier(cfg config.Config, book *recipe.Book, c aws.Config, ln net.Listener
 			Notifier: web.NotifierOptions{SQS: d.clients.SQS, SNS: d.clients.SNS, TopicARN: res.CompletionTopicARN, Host: host},
 			Figures:  web.SQSFigures(d.clients.SQS, res.QueueURL, res.DeadLetterQueueURL),
 			Mode:     cfg.Mode, MaxBytes: cfg.Limits.Bytes, MaxPixels: cfg.Limits.Pixels, MaxSide: cfg.Limits.Side,
-			Origins: cfg.Web.Origins, Version: Program(), Logger: log.With("tier", "web"),
+			Origins: pageOrigins(cfg), Auth: access.guard, CORSOrigins: cfg.Web.Access.CORSOrigins,
+			Version: Program(), Logger: log.With("tier", "web"),
 		})
 		if err != nil {
 			return err
 		}
 		return runAll(ctx, log,
-			service{"web server", func(ctx context.Context) error { return serve(ctx, ln, srv.Handler(), cfg.Drain, log) }},
+			service{"web server", func(ctx context.Context) error { return serve(ctx, access.secure(ln), srv.Handler(), cfg.Drain, log) }},
 			// Stops first: it ends the event streams, for which the server would wait.
 			service{"completion messages", srv.Run},
 		)

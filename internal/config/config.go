@@ -92,6 +92,7 @@ type Web struct {
 	// Origins are the page's origins (scheme://host:port) beyond those that follow from
 	// Addr: buckets' CORS rules and the Host check accept them.
 	Origins []string
+	Access  Access
 }
 
 // App is the app tier.
@@ -134,7 +135,7 @@ func Default() Config {
 			Addr: "127.0.0.1:4566", ConsoleAddr: "127.0.0.1:4567", Data: "./data",
 			Region: "us-east-1", AccessKey: "test", SecretKey: "test", MailFrom: "no-reply@sns.tintype.local",
 		},
-		Web: Web{Addr: "127.0.0.1:8007"},
+		Web: Web{Addr: "127.0.0.1:8007", Access: defaultAccess()},
 		App: App{Addr: "127.0.0.1:8010", Workers: runtime.GOMAXPROCS(0),
 			Isolation: "process", ImageTimeout: time.Minute, ImageMemory: 3 << 30},
 		Limits: Limits{Bytes: 50_000_000, Pixels: 100_000_000, Side: 20_000, Frames: 300},
@@ -153,6 +154,7 @@ const (
 	GroupAWS                   // which AWS
 	GroupEndpoint              // the embedded endpoint
 	GroupWeb                   // the web tier
+	GroupAccess                // who may use the web tier
 	GroupApp                   // the app tier
 	GroupImaging               // how images are processed
 	GroupLimits                // what is accepted as an image
@@ -192,12 +194,16 @@ func (c *Config) Bind(fs *pflag.FlagSet, groups ...Group) {
 			fs.StringVar(&c.Endpoint.SMTPUser, "smtp-user", c.Endpoint.SMTPUser, "user to authenticate as at the SMTP server")
 			fs.StringVar(&c.Endpoint.SMTPPassword, "smtp-password", c.Endpoint.SMTPPassword, "password of that user; better given as TINTYPE_SMTP_PASSWORD")
 			fs.StringVar(&c.Endpoint.MailFrom, "mail-from", c.Endpoint.MailFrom, "sender of those mails")
+			bindOpen(fs, &c.Web.Access.Open)
 		case GroupWeb:
 			fs.StringVar(&c.Web.Addr, "web-addr", c.Web.Addr, "address of the web tier")
 			fs.StringSliceVar(&c.Web.Origins, "origin", c.Web.Origins, "further origin (scheme://host:port) that the page is served under; repeatable")
+			bindPageURL(fs, &c.App.PageURL)
+		case GroupAccess:
+			c.Web.Access.bind(fs)
 		case GroupApp:
 			fs.StringVar(&c.App.Addr, "app-addr", c.App.Addr, "address of the app tier's health, readiness and metrics")
-			fs.StringVar(&c.App.PageURL, "page-url", c.App.PageURL, "URL of the page, for completion mails to link to")
+			bindPageURL(fs, &c.App.PageURL)
 			fs.IntVar(&c.App.Workers, "workers", c.App.Workers, "images in work at once")
 		case GroupImaging:
 			fs.StringVar(&c.App.Isolation, "isolation", c.App.Isolation, "where images are processed: process (confined child processes) or none (in the tier itself)")
@@ -218,6 +224,13 @@ func (c *Config) Bind(fs *pflag.FlagSet, groups ...Group) {
 			fs.StringVar(&c.Log.Level, "log-level", c.Log.Level, "debug, info, warn or error")
 			fs.StringVar(&c.Log.Format, "log-format", c.Log.Format, "text or json")
 		}
+	}
+}
+
+// bindPageURL declares --page-url, which both tiers take.
+func bindPageURL(fs *pflag.FlagSet, to *string) {
+	if fs.Lookup("page-url") == nil {
+		fs.StringVar(to, "page-url", *to, "URL of the page as browsers reach it: mails link to it, and OpenID providers send people back to it")
 	}
 }
 
@@ -261,7 +274,7 @@ func (c *Config) Validate() error {
 		}
 	}
 	for _, o := range c.Web.Origins {
-		if u, err := url.Parse(o); !isHTTP(o) || err != nil || (u.Path != "" && u.Path != "/") {
+		if !isOrigin(o) {
 			bad("--origin: %q is no origin such as https://images.example.com", o)
 		}
 	}
@@ -278,6 +291,7 @@ func (c *Config) Validate() error {
 			bad("--email: %q is no mail address", e)
 		}
 	}
+	c.Web.Access.validate(bad)
 	if c.App.Workers < 1 {
 		bad("--workers: %d: at least 1", c.App.Workers)
 	}
