@@ -175,14 +175,14 @@ func until(t *testing.T, what string, cond func() bool) {
 	}
 }
 
-func file(t *testing.T, text string) string {
+func file(t testing.TB, text string) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "file")
 	rewrite(t, path, text)
 	return path
 }
 
-func rewrite(t *testing.T, path, text string) {
+func rewrite(t testing.TB, path, text string) {
 	t.Helper()
 	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
