@@ -30,6 +30,9 @@ func (s *Server) uploadCoupled(w http.ResponseWriter, r *http.Request, form *spo
 
 // retryCoupled has a stored image processed again and answers when it is finished.
 func (s *Server) retryCoupled(w http.ResponseWriter, r *http.Request, info store.SourceInfo, recipeName string, params map[string]string) error {
+	if err := http.NewResponseController(w).SetWriteDeadline(time.Now().Add(coupled.CallTimeout + time.Minute)); err != nil {
+		return err
+	}
 	m, err := s.o.Processor.Again(r.Context(), info.Key, recipeName, params)
 	if err := s.tellCoupled(r, m, err); err != nil {
 		return err
