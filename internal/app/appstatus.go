@@ -5,24 +5,30 @@ import (
 	"net/http"
 	"sync/atomic"
 
+	"github.com/tintype/tintype/internal/backlog"
+	"github.com/tintype/tintype/internal/presence"
 	"github.com/tintype/tintype/internal/queue"
 	"github.com/tintype/tintype/internal/worker"
 )
 
 // appStatus is what the app tier says of itself on its port.
 type appStatus struct {
-	at atomic.Pointer[atWork]
+	at        atomic.Pointer[atWork]
+	publisher atomic.Pointer[presence.Publisher] // nil: nobody is told
 }
 
 // atWork is the tier once it works off its queue.
 type atWork struct {
 	queue  *queue.Engine
 	worker *worker.Worker
+	meter  *backlog.Meter
 }
 
 func newAppStatus() *appStatus { return &appStatus{} }
 
-func (s *appStatus) working(q *queue.Engine, w *worker.Worker) { s.at.Store(&atWork{q, w}) }
+func (s *appStatus) working(q *queue.Engine, w *worker.Worker, m *backlog.Meter) {
+	s.at.Store(&atWork{q, w, m})
+}
 
 func (s *appStatus) handler() http.Handler {
 	mux := http.NewServeMux()
@@ -47,7 +53,7 @@ func (s *appStatus) ready(w http.ResponseWriter, _ *http.Request) {
 
 // metrics writes the tier's counts in Prometheus's text format, version 0.0.4:
 // https://prometheus.io/docs/instrumenting/exposition_formats/
-func (s *appStatus) metrics(w http.ResponseWriter, _ *http.Request) {
+func (s *appStatus) metrics(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Content-Type", "text/plain; version=0.0.4; charset=utf-8")
 	at := s.at.Load()
 	if at == nil {
@@ -75,4 +81,5 @@ func (s *appStatus) metrics(w http.ResponseWriter, _ *http.Request) {
 	} {
 		fmt.Fprintf(w, "# HELP %s %s\n# TYPE %s %s\n%s %d\n", m.name, m.help, m.name, m.kind, m.name, m.value)
 	}
+	at.meter.WriteMetrics(r.Context(), w)
 }

@@ -36,6 +36,9 @@ type Config struct {
 	Recipes string
 	// Emails are subscribed to both topics by up and provision.
 	Emails []string
+	// Presence is how often an app tier with images in work says so in the results bucket (a
+	// sixth as often without), and how often a web tier looks while somebody listens. 0: never.
+	Presence time.Duration
 	// Mode is the architecture that up runs: "decoupled".
 	Mode string
 	// Drain is how long a tier may take to finish what it has begun when told to stop.
@@ -140,7 +143,9 @@ func Default() Config {
 		Limits: Limits{Bytes: 50_000_000, Pixels: 100_000_000, Side: 20_000, Frames: 300},
 		Log:    Log{Level: "info", Format: "text"},
 		Mode:   "decoupled",
-		Drain:  25 * time.Second,
+		// Often enough to watch, for a few cents a day on AWS: docs/adr/0021.
+		Presence: 5 * time.Second,
+		Drain:    25 * time.Second,
 	}
 }
 
@@ -157,6 +162,7 @@ const (
 	GroupImaging               // how images are processed
 	GroupLimits                // what is accepted as an image
 	GroupRecipes               // which recipes there are
+	GroupPresence              // what app tiers say of themselves
 	GroupProvision
 	GroupRun // logging and draining
 )
@@ -211,6 +217,8 @@ func (c *Config) Bind(fs *pflag.FlagSet, groups ...Group) {
 			fs.IntVar(&c.Limits.Frames, "max-frames", c.Limits.Frames, "most frames of an animation")
 		case GroupRecipes:
 			fs.StringVar(&c.Recipes, "recipes", c.Recipes, "YAML file of recipes and rules, besides the built-in recipes")
+		case GroupPresence:
+			fs.DurationVar(&c.Presence, "presence", c.Presence, "how often an app tier at work says in the results bucket what it has in work, and a web tier looks; 0: never")
 		case GroupProvision:
 			fs.StringSliceVar(&c.Emails, "email", c.Emails, "address to subscribe to both topics; repeatable")
 		case GroupRun:
@@ -297,6 +305,9 @@ func (c *Config) Validate() error {
 	}
 	if c.App.ImageMemory < leastImageMemory {
 		bad("--image-memory: %d: at least %d, of which a process needs a part for itself", c.App.ImageMemory, leastImageMemory)
+	}
+	if c.Presence != 0 && (c.Presence < time.Second || c.Presence > time.Hour) {
+		bad("--presence: %v: 0, or from 1s to 1h", c.Presence)
 	}
 	if c.Limits.Bytes < 1 || c.Limits.Pixels < 1 || c.Limits.Side < 1 || c.Limits.Frames < 1 {
 		bad("--max-bytes, --max-pixels, --max-side and --max-frames must be at least 1")

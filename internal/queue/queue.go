@@ -161,6 +161,11 @@ type Stats struct {
 	Panics        int64
 	ReceiveErrors int64
 	DeleteErrors  int64 // messages that a delete request failed for; they are tried again
+	// OldestAge is how old the oldest message of the last few receives was when it came; zero
+	// once a poll has found nothing. Messages received more than three times are left out, as
+	// CloudWatch's ApproximateAgeOfOldestMessage leaves them out: it is they who are late, not
+	// the queue.
+	OldestAge time.Duration
 }
 
 // Engine works through one queue. Make it with New and start it with Run, once.
@@ -180,6 +185,7 @@ type Engine struct {
 	leases  map[*lease]struct{} // held: from receipt until deleted, retried, released or lost
 	pending []*lease            // acknowledged, to be deleted
 	polling polling             // how receiving goes, for Ready
+	ages    ages                // of what was received
 
 	received, acks, retried, released, lost, panics, receiveErrors, deleteErrors atomic.Int64
 }
@@ -270,10 +276,11 @@ func (e *Engine) drain(hard context.Context, stopWork context.CancelCauseFunc) e
 // Stats returns the counts of this moment.
 func (e *Engine) Stats() Stats {
 	e.mu.Lock()
-	running, held := e.running, len(e.leases)
+	running, held, oldest := e.running, len(e.leases), e.ages.oldest()
 	e.mu.Unlock()
 	return Stats{
-		Received: e.received.Load(), InFlight: int64(running), Held: int64(held), Acked: e.acks.Load(), Retried: e.retried.Load(),
+		OldestAge: oldest,
+		Received:  e.received.Load(), InFlight: int64(running), Held: int64(held), Acked: e.acks.Load(), Retried: e.retried.Load(),
 		Released: e.released.Load(), LostLeases: e.lost.Load(), Panics: e.panics.Load(),
 		ReceiveErrors: e.receiveErrors.Load(), DeleteErrors: e.deleteErrors.Load(),
 	}

@@ -111,6 +111,39 @@ func TestNeverReceivesMoreThanFreeSlots(t *testing.T) {
 	})
 }
 
+func TestOldestAge(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFake("old", "older", "poison")
+		now := time.Now() // the bubble's clock begins where SentTimestamp stands
+		f.messages[2].count = ageCounts
+		pass(90 * time.Second)
+		hold := make(chan struct{})
+		r := start(t, f, Options{Slots: 3}, func(ctx context.Context, m Message) Outcome { <-hold; return Ack() })
+		pass(time.Second)
+		if got, want := r.Stats().OldestAge, time.Since(now)-time.Second; got != want {
+			t.Errorf("the oldest message was %v old, want %v", got, want)
+		}
+		close(hold)
+		pass(time.Minute)
+		if got := r.Stats().OldestAge; got != 0 {
+			t.Errorf("on an empty queue the oldest message is %v old", got)
+		}
+		r.stop()
+	})
+	var a ages
+	a.note([]*lease{{msg: Message{SentAt: time.Now(), ReceivedAt: time.Now().Add(time.Hour), ReceiveCount: ageCounts + 1}}})
+	if a.oldest() != 0 {
+		t.Error("a message that comes again and again makes the queue look late")
+	}
+	for range ageReceives {
+		a.note([]*lease{{msg: Message{SentAt: time.Now(), ReceivedAt: time.Now().Add(time.Minute), ReceiveCount: 1}}})
+	}
+	a.note([]*lease{{msg: Message{SentAt: time.Now(), ReceivedAt: time.Now().Add(time.Second), ReceiveCount: 1}}})
+	if got := a.oldest().Round(time.Second); got != time.Minute {
+		t.Errorf("oldest %v", got)
+	}
+}
+
 func TestHeartbeatKeepsEveryLease(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFake(bodies(25)...)

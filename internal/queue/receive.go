@@ -139,6 +139,9 @@ func (e *Engine) receive(ctx context.Context, n int) ([]*lease, error) {
 		leases = append(leases, e.hold(message(m, now), aws.ToString(m.ReceiptHandle)))
 	}
 	e.received.Add(int64(len(leases)))
+	e.mu.Lock()
+	e.ages.note(leases)
+	e.mu.Unlock()
 	return leases, nil
 }
 

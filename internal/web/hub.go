@@ -44,6 +44,8 @@ type hub struct {
 	clients  map[*client]struct{}
 	finished map[string]time.Time // image id -> Finished of the newest result sent, for images in ring
 	closed   bool
+
+	joined chan struct{} // holds a token after somebody has joined
 }
 
 // client is one listener. The hub owns out: it alone sends on it and closes it.
@@ -64,6 +66,7 @@ func newHub(size int) *hub {
 		size:     size,
 		clients:  map[*client]struct{}{},
 		finished: map[string]time.Time{},
+		joined:   make(chan struct{}, 1),
 	}
 }
 
@@ -92,9 +95,9 @@ func (h *hub) publishResult(img *Image, finished time.Time) (bool, error) {
 	return true, nil
 }
 
-// publishQueued says that an image waits for a worker, unless an event about it
-// was published after position since: the worker may be done before the upload's
-// own request is, and "queued" must not follow "done".
+// publishQueued says that an image waits for a worker or is in work, unless an event
+// about it was published after position since: the worker may be done before the
+// upload's own request is, and "queued" must not follow "done".
 func (h *hub) publishQueued(img *Image, since uint64) error {
 	data, err := json.Marshal(img)
 	if err != nil {
@@ -167,6 +170,10 @@ func (h *hub) join(lastEventID string, max int) (c *client, first []message, ok 
 	}
 	c = &client{out: make(chan message, clientBuffer)}
 	h.clients[c] = struct{}{}
+	select {
+	case h.joined <- struct{}{}:
+	default:
+	}
 	if lastEventID == "" {
 		return c, []message{{seq: h.seq, event: eventReady, data: []byte("{}")}}, true
 	}

@@ -6,8 +6,8 @@
 // record, and any number of instances may run side by side. It hears of finished
 // images only through its own queue on the topic processingnotification (Notifier).
 //
-// Of ours it may import event, fault, recipe, store and imaging/sniff; it never
-// imports another tier.
+// Of ours it may import event, fault, recipe, store, presence, backlog and imaging/sniff;
+// it never imports another tier.
 package web
 
 import (
@@ -22,8 +22,10 @@ import (
 	"sync"
 	"time"
 
+	"github.com/tintype/tintype/internal/backlog"
 	"github.com/tintype/tintype/internal/event"
 	"github.com/tintype/tintype/internal/fault"
+	"github.com/tintype/tintype/internal/presence"
 	"github.com/tintype/tintype/internal/recipe"
 	"github.com/tintype/tintype/internal/store"
 )
@@ -56,8 +58,13 @@ type Options struct {
 	// Notifier says where completion messages come from. Without its clients there are no live
 	// updates: the page then polls.
 	Notifier NotifierOptions
-	// Figures asks for the queue's figures, for GET /api/pipeline; nil: unknown. See SQSFigures.
-	Figures func(ctx context.Context) (QueueFigures, error)
+	// Backlog measures the queue, for GET /api/pipeline and metrics; nil: unknown.
+	Backlog *backlog.Meter
+	// Apps reads what app processes say of themselves; nil: images show as queued until they
+	// are done.
+	Apps *presence.Reader
+	// AppsEvery is how often Apps is asked while somebody listens to events; default 5 s.
+	AppsEvery time.Duration
 
 	Mode      string // as /api/config reports it; default "decoupled"
 	MaxBytes  int64  // largest upload in bytes; default 50 MB
@@ -95,6 +102,9 @@ type Server struct {
 	notifier  *Notifier // nil: no live updates
 	metrics   *metrics
 	finished  rates
+	latencies latencies
+	history   history
+	apps      apps
 	slots     chan struct{} // one per upload passing through
 	heartbeat time.Duration
 	started   time.Time
@@ -134,6 +144,9 @@ func New(o Options) (*Server, error) {
 	}
 	if o.Heartbeat <= 0 {
 		o.Heartbeat = 15 * time.Second
+	}
+	if o.AppsEvery <= 0 {
+		o.AppsEvery = 5 * time.Second
 	}
 	if o.Replay <= 0 {
 		o.Replay = 1024
@@ -195,6 +208,7 @@ func (s *Server) Run(ctx context.Context) error {
 		wg.Go(func() { s.notifier.run(ctx) })
 		wg.Go(func() { s.notifier.sweepLoop(ctx) })
 	}
+	wg.Go(func() { s.watchApps(ctx) })
 	<-ctx.Done()
 	s.hub.close()
 	wg.Wait()
@@ -241,7 +255,9 @@ func (s *Server) completed(c event.Completion) {
 		return
 	}
 	s.metrics.completions.add(string(m.Status))
-	s.finished.add(time.Now(), m.Status == recipe.Failed)
+	now := time.Now()
+	s.finished.add(now, m.Status == recipe.Failed)
+	s.latencies.add(now, m.Timings.Finished.Sub(m.Timings.Uploaded))
 	s.log.Debug("image finished", "image", c.ImageID, "status", m.Status)
 }
 

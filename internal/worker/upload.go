@@ -41,6 +41,7 @@ type attempt struct {
 func (w *Worker) upload(ctx context.Context, log *slog.Logger, m queue.Message, u event.Upload) error {
 	id := store.IDForKey(u.Key)
 	a := &attempt{Worker: w, log: log.With("image", id, "key", u.Key), msg: m, up: u, id: id, started: time.Now().UTC()}
+	defer w.begin(a)()
 	if err := a.look(ctx); err != nil {
 		return err
 	}

@@ -74,6 +74,8 @@ type Options struct {
 	// ImageTimeout bounds the computing of one image. Where Imaging has a limit of its own,
 	// which knows better what to say of the image, this must lie above it. Default: 60 s.
 	ImageTimeout time.Duration
+	// InWorkChanged is called when InWork has changed. It must not wait. Default: nobody is told.
+	InWorkChanged func()
 	// Program is the name and version of this program, for manifests: "tintype 0.1.0".
 	Program string
 	// Logger gets one line per image and per fault. Default: none.
@@ -97,6 +99,7 @@ type Worker struct {
 	log    *slog.Logger
 	cores  chan struct{} // one token per image being computed
 	assets *assets
+	inWork inWork
 
 	done, failed, unneeded, superseded, again, junk atomic.Int64
 }
