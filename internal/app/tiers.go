@@ -83,6 +83,10 @@ func webTier(cfg config.Config, book *recipe.Book, c aws.Config, ln net.Listener
 			Notifier: web.NotifierOptions{SQS: d.clients.SQS, SNS: d.clients.SNS, TopicARN: res.CompletionTopicARN, Host: host},
 			Backlog:  d.backlog(cfg, res, apps), Apps: apps, AppsEvery: cfg.Presence,
 			Mode: cfg.Mode, MaxBytes: cfg.Limits.Bytes, MaxPixels: cfg.Limits.Pixels, MaxSide: cfg.Limits.Side,
+			Names: web.Names{
+				Uploads: cfg.Names.Uploads(), Results: cfg.Names.Results(), Queue: cfg.Names.Queue, DeadLetters: cfg.Names.DeadLetterQueue,
+				UploadTopic: cfg.Names.UploadTopic, CompletionTopic: cfg.Names.CompletionTopic,
+			},
 			Origins: cfg.Web.Origins, Version: Program(), Logger: log.With("tier", "web"),
 		})
 		if err != nil {

@@ -66,6 +66,9 @@ type Options struct {
 	// AppsEvery is how often Apps is asked while somebody listens to events; default 5 s.
 	AppsEvery time.Duration
 
+	// Names are the resources' names as the page draws them; the usual ones by default.
+	Names Names
+
 	Mode      string // as /api/config reports it; default "decoupled"
 	MaxBytes  int64  // largest upload in bytes; default 50 MB
 	MaxPixels int64  // largest width × height; default 100 million
@@ -266,8 +269,8 @@ func (s *Server) routes() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /{$}", s.handlePage)
 	mux.HandleFunc("GET /images/{id}", s.handleImagePage)
-	mux.HandleFunc("GET /pipeline", s.plainPage("pipeline", "Pipeline"))
-	mux.HandleFunc("GET /deadletters", s.plainPage("deadletters", "Dead letters"))
+	mux.HandleFunc("GET /pipeline", s.handlePipelinePage)
+	mux.HandleFunc("GET /deadletters", s.handleDeadLettersPage)
 	mux.HandleFunc("GET /static/{file...}", s.handleStatic)
 	mux.HandleFunc("GET /api/config", s.handleConfig)
 	mux.HandleFunc("POST /api/uploads", s.handleUploads)

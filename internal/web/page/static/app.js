@@ -3,6 +3,7 @@
 // from one page to another exchanges <main> and leaves everything else standing, so that
 // uploads go on; where that does not work the browser goes there itself.
 
+import { alerts } from './lib/alerts.js';
 import * as live from './lib/live.js';
 import { themeButton } from './lib/theme.js';
 import { $, $$, setText } from './lib/dom.js';
@@ -75,6 +76,7 @@ addEventListener('popstate', (e) => {
 });
 
 themeButton($('#theme'));
+if (root.dataset.mode !== 'coupled') alerts($('.sections'));
 live.on('state', (state) => {
   $('#live').dataset.state = state;
   setText($('.live-text'), state === 'live' ? 'live' : 'reconnecting…');

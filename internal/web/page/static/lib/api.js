@@ -28,6 +28,9 @@ export const list = (cursor) => call('GET', `/api/images?limit=24${cursor ? `&cu
 export const image = (id) => call('GET', `/api/images/${encodeURIComponent(id)}`);
 export const remove = (id) => call('DELETE', `/api/images/${encodeURIComponent(id)}`);
 export const retry = (id, job) => call('POST', `/api/images/${encodeURIComponent(id)}/retry`, job);
+export const deadLetters = (limit) => call('GET', `/api/deadletters?limit=${limit}`);
+// deadLettersAct: what is "redrive" or "drop", which is {messageIds: […]} or {all: true}.
+export const deadLettersAct = (what, which) => call('POST', `/api/deadletters/${what}`, which);
 export const startUpload = (file, job) => call('POST', '/api/uploads', {
   filename: file.name, size: file.size, contentType: file.type, ...job,
 });

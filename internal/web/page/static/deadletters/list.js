@@ -1,0 +1,135 @@
+// The list of dead letters. Names, bodies and causes are untrusted: they go in as text, and
+// originals are shown only where the browser decodes them as pictures: S3 is asked to serve
+// everything else as bytes.
+
+import { $, $$, foreign, h, setText } from '../lib/dom.js';
+import { plural, when } from '../lib/format.js';
+import { time } from '../pipeline/words.js';
+
+// What S3 is asked to serve as a picture, by the key's extension, and browsers display.
+const pictures = /\.(jpe?g|png|webp|gif|avif)$/i;
+
+// nameOf is what a letter is called.
+export function nameOf(letter) {
+  const [first, ...others] = letter.images ?? [];
+  if (!first) return `Message ${letter.messageId.slice(0, 8)}`;
+  return others.length ? `${first.name} and ${others.length} more` : first.name;
+}
+
+const ago = (iso) => `${time((Date.now() - Date.parse(iso)) / 1000)} ago`;
+
+function attempt(a) {
+  const took = Date.parse(a.ended) - Date.parse(a.started);
+  return h('li', {},
+    h('strong', { text: `Attempt ${a.attempt}` }), ' ', foreign('span', [a.message || 'failed', a.code ? `(${a.code})` : ''].filter(Boolean).join(' ')), h('br'),
+    h('span', { class: 'where' }, [`${when(a.started)}${took >= 0 ? `, for ${time(took / 1000)}` : ''}`, a.host ? `on ${a.host}` : '', a.program ?? ''].filter(Boolean).join(' · ')));
+}
+
+export class Letters {
+  constructor(root, { onChosen, onRedrive, onDrop }) {
+    this.list = $('#letter-list', root);
+    this.template = $('#letter', root);
+    this.onChosen = onChosen;
+    this.actions = { onRedrive, onDrop };
+    this.items = new Map(); // message id -> its <li>
+    this.letters = new Map(); // message id -> document
+    this.last = null; // the box that was ticked last, from which Shift ticks
+    this.list.replaceChildren(); // what the server wrote for pages without scripts
+    this.list.addEventListener('click', (e) => this.ticked(e));
+    this.list.addEventListener('change', () => this.onChosen());
+    this.list.addEventListener('error', (e) => this.blind(e.target), true);
+  }
+
+  // show makes the list that of these documents. What is there already stays as it is: chosen,
+  // opened, focused.
+  show(letters) {
+    const here = new Set(letters.map((l) => l.messageId));
+    for (const id of [...this.items.keys()]) if (!here.has(id)) this.remove(id);
+    letters.forEach((letter, i) => {
+      const li = this.items.get(letter.messageId) ?? this.make(letter);
+      this.letters.set(letter.messageId, letter);
+      this.fill(li, letter);
+      if (this.list.children[i] !== li) this.list.insertBefore(li, this.list.children[i] ?? null);
+    });
+    this.onChosen();
+  }
+
+  make(letter) {
+    const li = this.template.content.firstElementChild.cloneNode(true);
+    const id = letter.messageId;
+    li.dataset.id = id;
+    $('.pick input', li).value = id;
+    $('.redrive', li).addEventListener('click', () => this.actions.onRedrive([id]));
+    $('.drop', li).addEventListener('click', () => this.actions.onDrop([id]));
+    this.items.set(id, li);
+    return li;
+  }
+
+  fill(li, letter) {
+    const name = nameOf(letter);
+    for (const c of ['.letter-name', '.called']) setText($(c, li), name);
+    $('.redrive', li).setAttribute('aria-label', `Send back ${name}`);
+    $('.drop', li).setAttribute('aria-label', `Drop ${name}…`);
+    const cause = letter.cause ?? {};
+    setText($('.cause', li), cause.message || (letter.kind === 'junk' ? 'This message is none that the app tier understands.' : 'Nobody wrote down why it failed.'));
+    setText($('.hint', li), cause.hint ?? '');
+    $('.hint', li).hidden = !cause.hint;
+    setText($('.code', li), cause.code || letter.kind);
+    setText($('.facts', li), [letter.sentAt ? `sent ${ago(letter.sentAt)}, ${when(letter.sentAt)}` : '', letter.receives ? `received ${plural(letter.receives, 'time')}` : '',
+      letter.kind === 'junk' ? 'no image' : ''].filter(Boolean).join(' · '));
+    const images = letter.images ?? [];
+    $('.letter-images', li).hidden = images.length === 0;
+    $('.letter-images', li).replaceChildren(...images.slice(0, 20).flatMap((i) => [foreign('a', `${i.bucket}/${i.key}`, { href: `/images/${encodeURIComponent(i.id)}` }), ' ']));
+    const attempts = letter.attempts ?? [];
+    $('.tries', li).hidden = attempts.length === 0;
+    setText($('.tries summary', li), `${plural(attempts.length, 'attempt')} on record`);
+    $('.attempts', li).replaceChildren(...attempts.map(attempt));
+    setText($('.body', li), letter.body ?? '');
+    this.preview(li, images[0]);
+  }
+
+  preview(li, image) {
+    const img = $('.preview img', li);
+    if (img.dataset.tried) return;
+    img.dataset.tried = 'yes';
+    const shown = Boolean(image?.id && pictures.test(image.key));
+    img.hidden = !shown;
+    $('.no-preview', li).hidden = shown;
+    if (!shown) return;
+    img.alt = `The original of ${image.name}`;
+    img.src = `/api/images/${encodeURIComponent(image.id)}/original`;
+  }
+
+  // blind takes away a picture that cannot be shown.
+  blind(img) {
+    if (img.nodeName !== 'IMG') return;
+    img.hidden = true;
+    img.nextElementSibling.hidden = false;
+  }
+
+  // ticked ticks everything between two boxes, where Shift is held.
+  ticked(e) {
+    const box = e.target.closest('.pick input');
+    if (!box) return;
+    const all = this.boxes();
+    const [from, to] = [all.indexOf(this.last), all.indexOf(box)];
+    if (e.shiftKey && from >= 0) for (const b of all.slice(Math.min(from, to), Math.max(from, to) + 1)) b.checked = box.checked;
+    this.last = box;
+    this.onChosen();
+  }
+
+  boxes() { return $$('.pick input', this.list); }
+  chosen() { return this.boxes().filter((b) => b.checked).map((b) => b.value); }
+  choose(on) { for (const b of this.boxes()) b.checked = on; this.onChosen(); }
+  busy(ids, on) { for (const id of ids) this.items.get(id)?.classList.toggle('busy', on); }
+  name(id) { return this.letters.has(id) ? nameOf(this.letters.get(id)) : id; }
+
+  remove(id) {
+    const li = this.items.get(id);
+    const near = li?.contains(document.activeElement) ? li.nextElementSibling ?? li.previousElementSibling : null;
+    li?.remove();
+    this.items.delete(id);
+    this.letters.delete(id);
+    if (near) $('.letter-name', near).focus();
+  }
+}
