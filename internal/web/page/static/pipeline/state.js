@@ -1,7 +1,7 @@
 // What the figures mean. Pure: an answer of GET /api/pipeline goes in, with what came before.
 // internal/web/figures.go has the same for pages without scripts.
 
-import { about, count, many, rate } from './words.js';
+import { about, count, many, rate, time } from './words.js';
 
 export const live = (doc) => (doc.apps ?? []).filter((a) => !a.stale);
 const sum = (list, of) => list.reduce((n, x) => n + (of(x) ?? 0), 0);
@@ -19,8 +19,16 @@ export class Flow {
   constructor() { this.seen = []; }
 
   add(doc, at) {
-    this.seen.push({ at, undone: undone(doc), dead: doc.queue?.deadLetters ?? 0, worked: worked(doc), taken: sum(live(doc), (a) => a.receivedPerMinute) });
+    this.seen.push({ at, undone: undone(doc), idle: doc.queue ? doc.queue.waiting > 0 && doc.queue.inFlight === 0 : false, dead: doc.queue?.deadLetters ?? 0, worked: worked(doc) });
     while (this.seen.length > 2 && at - this.seen[1].at > 30000) this.seen.shift();
+  }
+
+  // stuck reports whether images have been waiting for some seconds and nobody took any: a
+  // process that was killed says nothing of it, and is missed only after some time.
+  stuck() {
+    const last = this.seen.at(-1);
+    const before = this.seen.findLastIndex((s) => last.at - s.at >= 5000);
+    return before >= 0 && this.seen.slice(before).every((s) => s.idle);
   }
 
   // drain is how many images fewer are undone per minute; negative while more arrive than leave.
@@ -85,6 +93,10 @@ export function verdict(doc, flow) {
   if (apps.length && !apps.some((a) => a.ready && !a.draining)) {
     const reason = apps.find((a) => a.reason)?.reason;
     return { kind: 'bad', title: 'The app tier is not ready.', text: reason ? `${waiting}. It says: ${reason}` : `${waiting}. Its log says why.` };
+  }
+  if (apps.length && flow.stuck()) {
+    const heard = Math.min(...apps.map((a) => (Date.parse(doc.time) - Date.parse(a.seen)) / 1000));
+    return { kind: 'bad', title: 'Nobody takes images from the queue.', text: `${waiting}. The app tier was last heard of ${time(heard)} ago: where its process was killed, start another one:`, command: 'tintype app' };
   }
   const workers = doc.queue.workers ?? sum(apps, (a) => a.workers);
   if (doc.apps && left > Math.max(10, workers * 4)) return backlog(doc, flow, left, apps);
