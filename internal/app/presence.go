@@ -9,6 +9,7 @@ import (
 	"github.com/tintype/tintype/internal/config"
 	"github.com/tintype/tintype/internal/presence"
 	"github.com/tintype/tintype/internal/provision"
+	"github.com/tintype/tintype/internal/recipe"
 )
 
 // presences reads what app processes say of themselves; nil where that is switched off.
@@ -23,6 +24,37 @@ func (d *deployment) presences(cfg config.Config, log *slog.Logger) *presence.Re
 // own word is.
 func (d *deployment) backlog(cfg config.Config, res provision.Resources, apps *presence.Reader) *backlog.Meter {
 	return backlog.New(backlog.Options{SQS: d.clients.SQS, QueueURL: res.QueueURL, DeadLetterURL: res.DeadLetterQueueURL, Apps: apps, AppsAge: cfg.Presence})
+}
+
+// inWork tells commands what app processes have in work.
+type inWork struct {
+	reader *presence.Reader
+	log    *slog.Logger
+	said   bool
+}
+
+func (d *deployment) inWork(log *slog.Logger) *inWork {
+	return &inWork{reader: presence.NewReader(d.clients.S3, d.spec.ResultsBucket, false, nil), log: log}
+}
+
+// mark says of images that wait which are in work; nobody is asked where none waits.
+func (i *inWork) mark(ctx context.Context, docs ...*imageDoc) {
+	for _, doc := range docs {
+		if doc.Status != recipe.Queued {
+			continue
+		}
+		seen, err := i.reader.Recent(ctx, time.Second)
+		if err != nil {
+			if !i.said {
+				i.log.Info("cannot see what app processes have in work", "err", err)
+			}
+			i.said = true
+			return
+		}
+		if n, ok := presence.InWork(seen)[doc.ID]; ok && n.Key == doc.Key {
+			doc.Status, doc.Attempts, doc.App = recipe.Processing, n.Attempt, n.App
+		}
+	}
 }
 
 // run works off the queue until ctx ends, and meanwhile says so to whoever wants to know.
