@@ -122,12 +122,15 @@ func (s *Store) List(ctx context.Context, cursor string, limit int) (page []Sour
 			return nil, "", err
 		}
 		if len(page) == limit {
-			return page, base64.RawURLEncoding.EncodeToString([]byte(page[limit-1].Key)), nil
+			return page, CursorAfter(page[limit-1].Key), nil
 		}
 		page = append(page, info)
 	}
 	return page, "", nil
 }
+
+// CursorAfter is the cursor with which List goes on after a key.
+func CursorAfter(key string) string { return base64.RawURLEncoding.EncodeToString([]byte(key)) }
 
 // scan yields every object under prefix whose key is greater than after. Page is how
 // many are asked for at a time, 0 for S3's own 1,000.

@@ -36,8 +36,8 @@ func perMinute(n *float64) string {
 	}
 }
 
-// duration is a length of time in seconds.
-func duration(seconds *float64) string {
+// timeSpan is a length of time in seconds.
+func timeSpan(seconds *float64) string {
 	if seconds == nil {
 		return unknown
 	}
@@ -83,7 +83,7 @@ func milliseconds(ms *int64) string {
 	if ms == nil {
 		return unknown
 	}
-	return duration(new((time.Duration(*ms) * time.Millisecond).Seconds()))
+	return timeSpan(new((time.Duration(*ms) * time.Millisecond).Seconds()))
 }
 
 // figuresOf are the values of the drawings' {…}, by name.
@@ -106,7 +106,7 @@ func figuresOf(doc pipelineDoc) map[string]string {
 	}
 	if q := doc.Queue; q != nil {
 		f["waiting"], f["inFlight"], f["deadLetters"] = count(q.Waiting+q.Delayed), count(q.InFlight), count(q.DeadLetters)
-		f["oldest"] = duration(q.OldestAge)
+		f["oldest"] = timeSpan(q.OldestAge)
 		if q.Workers != nil {
 			f["workers"] = plain(*q.Workers)
 		}

@@ -26,16 +26,22 @@ func (s *Server) ofImage(h func(w http.ResponseWriter, r *http.Request, id strin
 }
 
 func (s *Server) handleImage(w http.ResponseWriter, r *http.Request, id string) error {
-	info, err := s.keyOf(r.Context(), id)
-	if err != nil {
-		return err
-	}
-	img, err := s.lookUp(r.Context(), info)
+	img, err := s.imageByID(r, id)
 	if err != nil {
 		return err
 	}
 	s.mark(r.Context(), img)
 	s.writeJSON(w, r, http.StatusOK, img)
+	return nil
+}
+
+// handleManifest answers the record itself, for those who want to know all of it.
+func (s *Server) handleManifest(w http.ResponseWriter, r *http.Request, id string) error {
+	m, _, err := s.o.Store.Manifest(r.Context(), id)
+	if err != nil {
+		return err
+	}
+	s.writeJSON(w, r, http.StatusOK, m)
 	return nil
 }
 

@@ -10,6 +10,7 @@ import (
 	"maps"
 	"math"
 	"net/http"
+	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -113,30 +114,36 @@ var swatches = []swatch{
 	{"blue", "Blue", "#3366ff"}, {"teal", "Teal", "#0f9d8f"}, {"green", "Green", "#4f9d2f"}, {"sepia", "Sepia", "#8a5a2b"},
 }
 
-// pageData is what the template shows.
-type pageData struct {
-	Default, Accept, MaxBytes string
+// settings are the recipes with their controls, for a form to choose from.
+type settings struct {
+	Default  string
+	Recipes  []recipe.Recipe
+	Swatches []swatch
+}
 
-	Recipes   []recipe.Recipe
-	Swatches  []swatch
-	Images    []card
-	Blank     card     // the card that scripts fill
-	Waiting   bool     // some image is not finished: without scripts the page loads itself again
-	ListError bool     // the images cannot be listed
-	Problem   *problem // why an upload by form was refused
+func (s *Server) settings() settings {
+	return settings{Default: recipe.Default, Recipes: s.o.Recipes.Recipes(), Swatches: swatches}
+}
+
+// imagesView is what the page of images shows.
+type imagesView struct {
+	Settings         settings
+	Accept, MaxBytes string
+	Limit            int64 // MaxBytes as a number
+	Images           []card
+	Blank            card     // the card that scripts fill
+	ListError        bool     // the images cannot be listed
+	Problem          *problem // why an upload by form was refused
 }
 
 // card is one image as the gallery shows it.
 type card struct {
 	ID, Name, Label, Detail, Why string
 	Status                       recipe.Status
-	Open, Thumb, Alt             string // addresses of the large picture and the tile, and what the tile shows
-	Links                        []cardLink
+	Page, Thumb, Alt             string // addresses of the image's page and the tile, and what the tile shows
 }
 
-type cardLink struct{ URL, Name, Title string }
-
-// labels are the words for a status; gallery.js has the same.
+// labels are the words for a status; static/lib/words.js has the same.
 var labels = map[recipe.Status]string{
 	recipe.Queued: "waiting", recipe.Processing: "in work", recipe.Done: "done", recipe.Failed: "failed",
 }
@@ -144,9 +151,24 @@ var labels = map[recipe.Status]string{
 // shownFormats are what browsers display.
 var shownFormats = []string{"jpeg", "png", "webp", "gif", "avif"}
 
-// newCard makes a card of a document, as gallery.js does.
+// newCard makes a card of a document, as static/images/card.js does.
 func newCard(img *Image) card {
-	c := card{ID: img.ID, Name: img.Name, Status: img.Status, Label: labels[img.Status]}
+	c := card{ID: img.ID, Name: img.Name, Status: img.Status, Label: labels[img.Status], Page: "/images/" + url.PathEscape(img.ID)}
+	if img.Status == recipe.Done && img.Timings != nil {
+		c.Label = "in " + duration(img.Timings.TotalMS)
+	}
+	c.Detail = jobText(img)
+	if img.Error != nil {
+		c.Why = strings.TrimSpace(img.Error.Message + " " + img.Error.Hint)
+	}
+	if tile := tileOf(img); img.Status == recipe.Done && tile != nil {
+		c.Thumb, c.Alt = fresh(tile), img.Name+", "+img.Recipe
+	}
+	return c
+}
+
+// jobText is an image's recipe and params, in short.
+func jobText(img *Image) string {
 	detail := []string{}
 	if img.Recipe != "" {
 		detail = append(detail, img.Recipe)
@@ -169,36 +191,34 @@ func newCard(img *Image) card {
 			}
 		}
 	}
-	if img.Status == recipe.Done && img.Timings != nil {
-		detail = append(detail, fmt.Sprintf("in %.1f s", float64(img.Timings.TotalMS)/1000))
-	}
-	c.Detail = strings.Join(detail, " · ")
-	if img.Error != nil {
-		c.Why = strings.TrimSpace(img.Error.Message + " " + img.Error.Hint)
-	}
-	c.Links = append(c.Links, cardLink{img.Source.URL, "original", ""})
-	var tile, large *ImageOutput
+	return strings.Join(detail, " · ")
+}
+
+// tileOf is the output fit for a tile: the one made for it, or the smallest that is not tiny.
+func tileOf(img *Image) (tile *ImageOutput) {
 	for i := range img.Outputs {
 		o := &img.Outputs[i]
-		c.Links = append(c.Links, cardLink{fresh(o), o.Name, fmt.Sprintf("%d×%d %s", o.Width, o.Height, o.Format)})
 		if !slices.Contains(shownFormats, o.Format) {
 			continue
 		}
-		if tile == nil || o.Name == "thumb" || (tile.Name != "thumb" && o.Width >= 240 && o.Width < tile.Width) {
+		if tile == nil || o.Name == "thumb" || (tile.Name != "thumb" && o.Width >= 240 && (o.Width < tile.Width || tile.Width < 240)) {
 			tile = o
 		}
-		if o.Name == "large" {
-			large = o
-		}
 	}
-	if img.Status == recipe.Done && tile != nil {
-		if large == nil {
-			large = &img.Outputs[0]
-		}
-		c.Thumb, c.Open = fresh(tile), fresh(large)
-		c.Alt = img.Name + ", " + img.Recipe
+	return tile
+}
+
+// duration is milliseconds for people, as static/lib/format.js writes them.
+func duration(ms int64) string {
+	switch {
+	case ms < 1:
+		return "< 1 ms"
+	case ms < 1000:
+		return fmt.Sprintf("%d ms", ms)
+	case ms < 10_000:
+		return fmt.Sprintf("%.1f s", float64(ms)/1000)
 	}
-	return c
+	return (time.Duration(ms) * time.Millisecond).Round(time.Second).String()
 }
 
 // fresh makes an output's address change with its content, so that caches can be trusted.
@@ -228,26 +248,27 @@ func (s *Server) failPage(w http.ResponseWriter, r *http.Request, err error) {
 }
 
 func (s *Server) writePage(w http.ResponseWriter, r *http.Request, status int, p *problem) {
-	data := pageData{
-		Default: recipe.Default,
+	data := imagesView{
+		Settings: s.settings(),
 		// The extension helps where the system has no type for HEIC.
-		Accept: strings.Join(contentTypes(), ",") + ",.heic,.heif", MaxBytes: megabytes(s.o.MaxBytes),
-		Recipes: s.o.Recipes.Recipes(), Swatches: swatches, Problem: p,
+		Accept: strings.Join(contentTypes(), ",") + ",.heic,.heif", MaxBytes: megabytes(s.o.MaxBytes), Limit: s.o.MaxBytes, Problem: p,
 	}
+	v := view{Page: "images", Title: "Images"}
 	// The page is of use even where the list is not there yet.
 	ctx, cancel := context.WithTimeout(r.Context(), 3*time.Second)
 	defer cancel()
-	list, err := s.list(ctx, "", defaultPage, "")
+	list, err := s.list(ctx, "", defaultPage, filter{})
 	if err != nil {
 		s.log.Warn("page shown without its images", "err", err)
 		data.ListError = true
 	} else {
 		for _, img := range list.Images {
 			data.Images = append(data.Images, newCard(img))
-			data.Waiting = data.Waiting || img.Status == recipe.Queued || img.Status == recipe.Processing
+			v.Waiting = v.Waiting || img.Status == recipe.Queued || img.Status == recipe.Processing
 		}
 	}
-	s.writeView(w, r, status, view{Page: "images", Title: "Images", Waiting: data.Waiting, Data: data})
+	v.Data = data
+	s.writeView(w, r, status, v)
 }
 
 // s3Origins are the origins under which browsers reach the buckets: as configured, or

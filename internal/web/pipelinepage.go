@@ -76,7 +76,7 @@ func newAppView(a presence.Seen, now time.Time) appView {
 	since := func(t time.Time) float64 { return now.Sub(t).Seconds() }
 	v := appView{
 		ID: a.ID, State: "ready", Words: "ready", Host: a.Host, PID: "process " + plain(a.PID),
-		Program: a.Program + " · started " + duration(new(since(a.Started))) + " ago",
+		Program: a.Program + " · started " + timeSpan(new(since(a.Started))) + " ago",
 		Figures: strings.Join([]string{
 			many(a.Workers, "worker"), "holds " + count(int64(a.Held)) + " of " + count(int64(a.Slots)), count(a.Done) + " done",
 			count(a.Failed) + " failed", "takes " + perMinute(new(a.ReceivedPerMinute)) + " / min",
@@ -87,7 +87,7 @@ func newAppView(a presence.Seen, now time.Time) appView {
 	}
 	switch {
 	case a.Stale:
-		v.State, v.Words = "stale", "not heard of for "+duration(new(since(a.Seen)))
+		v.State, v.Words = "stale", "not heard of for "+timeSpan(new(since(a.Seen)))
 	case a.Draining:
 		v.State, v.Words = "draining", "stopping: finishes what it has begun"
 	case !a.Ready && a.Reason != "":
@@ -98,7 +98,7 @@ func newAppView(a presence.Seen, now time.Time) appView {
 		v.Words = "at work"
 	}
 	for _, w := range a.InWork[:min(len(a.InWork), shownWork)] {
-		detail := duration(new(since(w.Since)))
+		detail := timeSpan(new(since(w.Since)))
 		if w.Attempt > 1 {
 			detail = "attempt " + plain(w.Attempt) + ", " + detail
 		}

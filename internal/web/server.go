@@ -277,6 +277,7 @@ func (s *Server) routes() http.Handler {
 	mux.HandleFunc("POST /api/images", s.handleUpload)
 	mux.HandleFunc("GET /api/images", s.handleList)
 	mux.HandleFunc("GET /api/images/{id}", s.ofImage(s.handleImage))
+	mux.HandleFunc("GET /api/images/{id}/manifest", s.ofImage(s.handleManifest))
 	mux.HandleFunc("GET /api/images/{id}/original", s.ofImage(s.handleOriginal))
 	mux.HandleFunc("GET /api/images/{id}/outputs/{name}", s.ofImage(s.handleOutput))
 	mux.HandleFunc("DELETE /api/images/{id}", s.ofImage(s.handleDelete))

@@ -147,7 +147,8 @@ addEventListener('securitypolicyviolation', (e) => webtest.violations.push(e.vio
 new MutationObserver((changes) => {
   for (const { target } of changes) {
     if (target.nodeName !== 'PROGRESS') continue;
-    const name = target.closest('.card').querySelector('.name').textContent;
+    const name = target.closest('.card')?.querySelector('.name').textContent;
+    if (!name) continue; // not a card's
     (webtest.progress[name] ??= []).push(target.value);
   }
 }).observe(document, { subtree: true, attributes: true, attributeFilter: ['value', 'hidden'] });

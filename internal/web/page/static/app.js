@@ -5,6 +5,8 @@
 
 import { alerts } from './lib/alerts.js';
 import * as live from './lib/live.js';
+import { dropAnywhere } from './lib/drop.js';
+import { tray } from './lib/tray.js';
 import { themeButton } from './lib/theme.js';
 import { $, $$, setText } from './lib/dom.js';
 
@@ -69,14 +71,18 @@ document.addEventListener('click', (e) => {
   go(url);
 });
 history.scrollRestoration = 'manual';
-let at = location.pathname;
 addEventListener('popstate', (e) => {
-  if (location.pathname === at && location.hash) return;
   go(location.href, { push: false, state: e.state });
 });
 
 themeButton($('#theme'));
 if (root.dataset.mode !== 'coupled') alerts($('.sections'));
+tray($('#tray'));
+dropAnywhere(async (files) => {
+  if ($('#main').dataset.page !== 'images') await go('/');
+  const { stage } = await import('./images/composer.js');
+  stage(files);
+});
 live.on('state', (state) => {
   $('#live').dataset.state = state;
   setText($('.live-text'), state === 'live' ? 'live' : 'reconnecting…');

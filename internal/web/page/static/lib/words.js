@@ -1,0 +1,40 @@
+// The words and figures that say where an image stands; page.go has the same.
+
+import { duration } from './format.js';
+
+export const labels = { uploading: 'uploading', sent: 'waiting for the answer', uploaded: 'uploaded', queued: 'waiting', processing: 'in work', done: 'done', failed: 'failed' };
+
+// shown are the formats that browsers display.
+export const shown = ['jpeg', 'png', 'webp', 'gif', 'avif'];
+
+export const finished = (doc) => (doc.status === 'done' || doc.status === 'failed' ? Date.parse(doc.timings?.finished ?? '') || 1 : 0);
+
+// jobText is recipe and params, in short.
+export function jobText(doc) {
+  const params = Object.entries(doc.params ?? {});
+  return [
+    doc.recipe,
+    ...params.filter(([, v]) => typeof v === 'string').map(([, v]) => v), // colours and words speak for themselves
+    ...params.filter(([, v]) => v === true || (typeof v === 'number' && v !== 1)).map(([name, v]) => (v === true ? name : `${name} ${v}`)),
+  ].filter(Boolean).join(' · ');
+}
+
+// label is the badge of an image.
+export function label(doc) {
+  if (doc.status === 'done' && doc.timings) return `in ${duration(doc.timings.totalMs)}`;
+  if (doc.status === 'processing' && doc.processing?.attempt > 1) return `in work, attempt ${doc.processing.attempt}`;
+  return labels[doc.status] ?? doc.status;
+}
+
+// fresh makes an output's address change with its content, so that caches can be trusted.
+export const fresh = (o) => `${o.url}?v=${encodeURIComponent(o.key.split('/').at(-2) ?? '')}`;
+export const original = (doc) => `${doc.source.url}?v=${encodeURIComponent(doc.source.etag ?? '')}`;
+
+// tileOf is the output fit for a tile: the one made for it, or the smallest that is not tiny.
+export function tileOf(doc) {
+  const fit = (doc.outputs ?? []).filter((o) => shown.includes(o.format));
+  return fit.find((o) => o.name === 'thumb')
+    ?? fit.filter((o) => o.width >= 240).sort((a, b) => a.width - b.width)[0] ?? fit[0];
+}
+
+export const pageOf = (id) => `/images/${encodeURIComponent(id)}`;
