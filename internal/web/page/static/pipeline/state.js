@@ -14,13 +14,13 @@ const perMinute = (r, n) => (r ? n * 60 / r.seconds : null);
 export const donePerMinute = (doc) => perMinute(minute(doc), minute(doc)?.done);
 export const failedPerMinute = (doc) => perMinute(minute(doc), minute(doc)?.failed);
 
-// Flow keeps the last half minute of answers and derives from them what no single one tells.
+// Flow keeps the answers of the last twenty seconds and derives from them what no single one tells.
 export class Flow {
   constructor() { this.seen = []; }
 
   add(doc, at) {
     this.seen.push({ at, undone: undone(doc), idle: doc.queue ? doc.queue.waiting > 0 && doc.queue.inFlight === 0 : false, dead: doc.queue?.deadLetters ?? 0, worked: worked(doc) });
-    while (this.seen.length > 2 && at - this.seen[1].at > 30000) this.seen.shift();
+    while (this.seen.length > 2 && at - this.seen[1].at > 20000) this.seen.shift();
   }
 
   // stuck reports whether images have been waiting for some seconds and nobody took any: a
