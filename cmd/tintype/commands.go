@@ -18,6 +18,7 @@ import (
 // they are parsed; it gets the arguments that are left.
 type command struct {
 	name, args, summary string
+	about               string // further words for --help, in whole lines
 	groups              []config.Group
 	setup               func(fs *pflag.FlagSet, cfg *config.Config) func(ctx context.Context, io app.IO, args []string) error
 }
@@ -121,6 +122,8 @@ func commands() []command {
 				}
 			},
 		},
+		dlqCommand(),
+		queueCommand(),
 		processCommand(),
 		recipeCommand(),
 		{
@@ -173,7 +176,11 @@ func (c command) run(ctx context.Context, args []string, io app.IO, getenv func(
 	cfg := config.Default()
 	fs, start := c.flags(&cfg, &io)
 	if err := fs.Parse(args); errors.Is(err, pflag.ErrHelp) {
-		fmt.Fprintf(io.Out, "tintype %s: %s\n\nUsage: tintype %s [flags] %s\n\n%s", c.name, c.summary, c.name, c.args, fs.FlagUsages())
+		about := c.about
+		if about != "" {
+			about += "\n"
+		}
+		fmt.Fprintf(io.Out, "tintype %s: %s\n\nUsage: tintype %s [flags] %s\n\n%s%s", c.name, c.summary, c.name, c.args, about, fs.FlagUsages())
 		return nil
 	} else if err != nil {
 		return &usageError{c.name, fmt.Errorf("%s: %w", c.name, err)}

@@ -79,7 +79,7 @@ func webTier(cfg config.Config, book *recipe.Book, c aws.Config, ln net.Listener
 		}
 		apps := d.presences(cfg, log)
 		srv, err := web.New(web.Options{
-			Store: d.store, Recipes: book,
+			Store: d.store, Recipes: book, DeadLetters: webDeadLetters(d, res, log),
 			Notifier: web.NotifierOptions{SQS: d.clients.SQS, SNS: d.clients.SNS, TopicARN: res.CompletionTopicARN, Host: host},
 			Backlog:  d.backlog(cfg, res, apps), Apps: apps, AppsEvery: cfg.Presence,
 			Mode: cfg.Mode, MaxBytes: cfg.Limits.Bytes, MaxPixels: cfg.Limits.Pixels, MaxSide: cfg.Limits.Side,
@@ -132,7 +132,7 @@ func workQueue(ctx context.Context, cfg config.Config, book *recipe.Book, c aws.
 		announcer.PageURL = func(string) string { return page }
 	}
 	w, err := worker.New(worker.Options{
-		Store: d.store, Imaging: engine, Recipes: book,
+		Store: d.store, Imaging: engine, Recipes: book, Attempts: d.store,
 		Announcer:     announcer,
 		UploadsBucket: d.spec.UploadsBucket, MaxBytes: cfg.Limits.Bytes, Workers: cfg.App.Workers, ImageTimeout: timeout,
 		InWorkChanged: status.changed,

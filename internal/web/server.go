@@ -6,8 +6,8 @@
 // record, and any number of instances may run side by side. It hears of finished
 // images only through its own queue on the topic processingnotification (Notifier).
 //
-// Of ours it may import event, fault, recipe, store, presence, backlog and imaging/sniff;
-// it never imports another tier.
+// Of ours it may import backlog, deadletter, event, fault, presence, queue, recipe, store and
+// imaging/sniff; it never imports another tier.
 package web
 
 import (
@@ -65,6 +65,8 @@ type Options struct {
 	Apps *presence.Reader
 	// AppsEvery is how often Apps is asked while somebody listens to events; default 5 s.
 	AppsEvery time.Duration
+	// DeadLetters deals with the dead-letter queue; nil where there is none.
+	DeadLetters DeadLetters
 
 	// Names are the resources' names as the page draws them; the usual ones by default.
 	Names Names
@@ -114,6 +116,7 @@ type Server struct {
 	handler   http.Handler
 	cross     *http.CrossOriginProtection
 	page      *page
+	letters   letterCache
 
 	originsMu sync.Mutex
 	origins   []string // of S3 as browsers see it; nil until known
@@ -284,6 +287,7 @@ func (s *Server) routes() http.Handler {
 	mux.HandleFunc("POST /api/images/{id}/retry", s.ofImage(s.handleRetry))
 	mux.HandleFunc("GET /api/events", s.handleEvents)
 	mux.HandleFunc("GET /api/pipeline", s.handlePipeline)
+	s.deadLetterRoutes(mux)
 	mux.HandleFunc("GET /healthz", s.handleHealth)
 	mux.HandleFunc("GET /readyz", s.handleReady)
 	mux.HandleFunc("GET /metrics", s.handleMetrics)

@@ -92,12 +92,15 @@ func (a *attempt) stale() bool {
 }
 
 // repeat deals with an event whose result is there. It is announced again only if the
-// message has been received before: then whoever had it may have ended between storing
-// and announcing. The announcement has the same id as the first.
+// message has been received before, or sent again by somebody who looked at the dead
+// letters, with an id of its own: then whoever had it may have ended, or failed, between
+// storing and announcing. The announcement has the same id as the first.
 func (a *attempt) repeat(ctx context.Context) error {
 	a.unneeded.Add(1)
-	a.log.Info("there is a current result already", "announced_again", a.msg.ReceiveCount > 1)
-	if a.msg.ReceiveCount <= 1 {
+	sameEvent := a.prev.Source.Key == a.up.Key && a.up.Sequencer != "" && a.prev.Source.Sequencer == a.up.Sequencer
+	again := a.msg.ReceiveCount > 1 || sameEvent && a.prev.MessageID != "" && a.prev.MessageID != a.msg.ID
+	a.log.Info("there is a current result already", "announced_again", again)
+	if !again {
 		return nil
 	}
 	return a.announce(ctx, a.prev)

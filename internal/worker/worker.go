@@ -1,9 +1,9 @@
 // Package worker takes one image through: fetch, process, store, announce. It decides
 // what is done already, what must come again and what never can succeed.
 //
-// Of ours it imports internal/event, internal/fault, internal/recipe, and the types of
+// Of ours it imports internal/attempt, internal/event, internal/fault, internal/recipe, and the types of
 // internal/store, internal/queue and internal/imaging. What it needs of them it declares
-// itself: Store, Imaging, Recipes, Announcer.
+// itself: Store, Imaging, Recipes, Announcer, Attempts.
 //
 // The order of its steps is the promise it keeps: outputs, then the manifest by a
 // conditional write, then the announcement, then the message is deleted. A crash
@@ -76,6 +76,8 @@ type Options struct {
 	ImageTimeout time.Duration
 	// InWorkChanged is called when InWork has changed. It must not wait. Default: nobody is told.
 	InWorkChanged func()
+	// Attempts keeps the records of attempts that came to nothing. Nil: none are kept.
+	Attempts Attempts
 	// Program is the name and version of this program, for manifests: "tintype 0.1.0".
 	Program string
 	// Logger gets one line per image and per fault. Default: none.
@@ -141,13 +143,16 @@ const junkDelay = 10 * time.Second
 
 // Handle is the queue's handler: one message, which may speak of several uploads. It is
 // acknowledged when each of them has come to an end.
-func (w *Worker) Handle(ctx context.Context, m queue.Message) queue.Outcome {
+func (w *Worker) Handle(ctx context.Context, m queue.Message) (outcome queue.Outcome) {
 	log := w.log.With("message", m.ID, "receive_count", m.ReceiveCount)
+	trial := w.attempt(ctx, log, m)
+	defer func() { trial.end(ctx, outcome) }()
 	p, err := event.Parse([]byte(m.Body))
 	switch {
 	case err != nil:
 		// Deleting it would lose what somebody meant to say; the dead-letter queue keeps it.
 		w.junk.Add(1)
+		trial.failed("", err)
 		log.Warn("a message that is no S3 event; it goes to the dead-letter queue", "error", err)
 		return queue.Retry(junkDelay)
 	case p.Kind == event.Test:
@@ -169,6 +174,7 @@ func (w *Worker) Handle(ctx context.Context, m queue.Message) queue.Outcome {
 		}
 		if err := w.upload(ctx, log, m, u); err != nil {
 			again = true
+			trial.failed(u.Key, err)
 			w.report(ctx, log, u, err)
 		}
 		if ctx.Err() != nil {
