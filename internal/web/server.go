@@ -274,6 +274,7 @@ func (s *Server) routes() http.Handler {
 	mux.HandleFunc("GET /images/{id}", s.handleImagePage)
 	mux.HandleFunc("GET /pipeline", s.handlePipelinePage)
 	mux.HandleFunc("GET /deadletters", s.handleDeadLettersPage)
+	mux.HandleFunc("POST /deadletters", s.handleLettersForm)
 	mux.HandleFunc("GET /static/{file...}", s.handleStatic)
 	mux.HandleFunc("GET /api/config", s.handleConfig)
 	mux.HandleFunc("POST /api/uploads", s.handleUploads)

@@ -3,11 +3,13 @@
 // everything else as bytes.
 
 import { $, $$, foreign, h, setText } from '../lib/dom.js';
-import { plural, when } from '../lib/format.js';
+import { bytes as size, plural, when } from '../lib/format.js';
 import { time } from '../pipeline/words.js';
 
 // What S3 is asked to serve as a picture, by the key's extension, and browsers display.
 const pictures = /\.(jpe?g|png|webp|gif|avif)$/i;
+
+const wholeBody = 4096; // bytes that the API tells
 
 // nameOf is what a letter is called.
 export function nameOf(letter) {
@@ -16,13 +18,16 @@ export function nameOf(letter) {
   return others.length ? `${first.name} and ${others.length} more` : first.name;
 }
 
+// sentence begins with a capital letter, as what stands alone on a page does.
+const sentence = (text) => (text ? text[0].toUpperCase() + text.slice(1) : '');
+
 const ago = (iso) => `${time((Date.now() - Date.parse(iso)) / 1000)} ago`;
 
 function attempt(a) {
-  const took = Date.parse(a.ended) - Date.parse(a.started);
+  const took = a.ended ? Date.parse(a.ended) - Date.parse(a.started) : -1;
   return h('li', {},
-    h('strong', { text: `Attempt ${a.attempt}` }), ' ', foreign('span', [a.message || 'failed', a.code ? `(${a.code})` : ''].filter(Boolean).join(' ')), h('br'),
-    h('span', { class: 'where' }, [`${when(a.started)}${took >= 0 ? `, for ${time(took / 1000)}` : ''}`, a.host ? `on ${a.host}` : '', a.program ?? ''].filter(Boolean).join(' · ')));
+    h('strong', { text: `Attempt ${a.attempt}` }), ' ', foreign('span', [sentence(a.message) || 'Failed', a.code ? `(${a.code})` : ''].filter(Boolean).join(' ')), h('br'),
+    foreign('span', [`${when(a.started)}${took >= 0 ? `, for ${time(took / 1000)}` : ''}`, a.host ? `on ${a.host}` : '', a.program ?? ''].filter(Boolean).join(' · '), { class: 'where' }));
 }
 
 export class Letters {
@@ -59,8 +64,8 @@ export class Letters {
     const id = letter.messageId;
     li.dataset.id = id;
     $('.pick input', li).value = id;
-    $('.redrive', li).addEventListener('click', () => this.actions.onRedrive([id]));
-    $('.drop', li).addEventListener('click', () => this.actions.onDrop([id]));
+    $('.letter-redrive', li).addEventListener('click', () => this.actions.onRedrive([id]));
+    $('.letter-drop', li).addEventListener('click', () => this.actions.onDrop([id]));
     this.items.set(id, li);
     return li;
   }
@@ -68,23 +73,24 @@ export class Letters {
   fill(li, letter) {
     const name = nameOf(letter);
     for (const c of ['.letter-name', '.called']) setText($(c, li), name);
-    $('.redrive', li).setAttribute('aria-label', `Send back ${name}`);
-    $('.drop', li).setAttribute('aria-label', `Drop ${name}…`);
+    $('.letter-redrive', li).setAttribute('aria-label', `Send back ${name}`);
+    $('.letter-drop', li).setAttribute('aria-label', `Drop ${name}…`);
     const cause = letter.cause ?? {};
-    setText($('.cause', li), cause.message || (letter.kind === 'junk' ? 'This message is none that the app tier understands.' : 'Nobody wrote down why it failed.'));
-    setText($('.hint', li), cause.hint ?? '');
+    setText($('.cause', li), sentence(cause.message));
+    setText($('.hint', li), sentence(cause.hint));
     $('.hint', li).hidden = !cause.hint;
     setText($('.code', li), cause.code || letter.kind);
     setText($('.facts', li), [letter.sentAt ? `sent ${ago(letter.sentAt)}, ${when(letter.sentAt)}` : '', letter.receives ? `received ${plural(letter.receives, 'time')}` : '',
       letter.kind === 'junk' ? 'no image' : ''].filter(Boolean).join(' · '));
     const images = letter.images ?? [];
     $('.letter-images', li).hidden = images.length === 0;
-    $('.letter-images', li).replaceChildren(...images.slice(0, 20).flatMap((i) => [foreign('a', `${i.bucket}/${i.key}`, { href: `/images/${encodeURIComponent(i.id)}` }), ' ']));
+    $('.letter-images', li).replaceChildren(...images.slice(0, 20).flatMap((i) => [foreign(i.id ? 'a' : 'span', `${i.bucket}/${i.key}`, i.id ? { href: `/images/${encodeURIComponent(i.id)}` } : {}), ' ']));
     const attempts = letter.attempts ?? [];
     $('.tries', li).hidden = attempts.length === 0;
     setText($('.tries summary', li), `${plural(attempts.length, 'attempt')} on record`);
     $('.attempts', li).replaceChildren(...attempts.map(attempt));
     setText($('.body', li), letter.body ?? '');
+    setText($('.whole summary', li), letter.bodyBytes > wholeBody ? `Message body, the first 4 KB of ${size(letter.bodyBytes)}` : 'Message body');
     this.preview(li, images[0]);
   }
 

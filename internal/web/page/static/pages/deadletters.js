@@ -9,6 +9,7 @@ import { Letters } from '../deadletters/list.js';
 
 const limit = 100; // letters that are shown
 const batch = 100; // messages in one request
+const perRequest = 1000; // that one request takes of all
 const every = 5000; // ms between two looks at how many there are
 
 // sure asks whether messages are to be dropped.
@@ -91,9 +92,14 @@ export function mount(main, { signal }) {
     const tell = (id, kind, text) => results.push({ name: letters.name(id), kind, text });
     try {
       if (!ids) {
-        const answer = await api.deadLettersAct(what, { all: true });
-        results.push({ name: plural(answer.done, 'message'), kind: 'done', text: done });
-        for (const id of answer.missing ?? []) tell(id, 'missing', 'was not there any more');
+        // Each request takes so many at most. Ones that come back meanwhile are not chased.
+        let n = 0;
+        for (let tries = 2 + Math.ceil(total / perRequest); tries > 0; tries--) {
+          const answer = await api.deadLettersAct(what, { all: true });
+          n += answer.done;
+          if (!answer.more || answer.done === 0) break;
+        }
+        results.push({ name: plural(n, 'message'), kind: n ? 'done' : 'missing', text: n ? done : 'found: others may hold some just now' });
       } else {
         letters.busy(ids, true);
         for (let i = 0; i < ids.length; i += batch) {
@@ -101,7 +107,7 @@ export function mount(main, { signal }) {
           try {
             const { missing = [] } = await api.deadLettersAct(what, { messageIds: some });
             for (const id of some) {
-              if (missing?.includes(id)) tell(id, 'missing', 'was not there any more'); else tell(id, 'done', done);
+              if (missing.includes(id)) tell(id, 'missing', 'was not there any more, or somebody else holds it just now'); else tell(id, 'done', done);
             }
           } catch (error) {
             for (const id of some) tell(id, 'failed', error.message);
