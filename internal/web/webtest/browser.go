@@ -24,6 +24,7 @@ import (
 	"github.com/chromedp/cdproto/page"
 	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/chromedp"
+	"github.com/chromedp/chromedp/kb"
 )
 
 // ScreenshotDirEnv names the directory where screenshots are kept; without it they go to the
@@ -109,6 +110,31 @@ func (b *Browser) Press(selector string) {
 	b.do("press "+selector, chromedp.Click(chromedp.CSS(selector)))
 }
 
+// keys are those that type nothing.
+var keys = map[string]string{
+	"Enter": kb.Enter, "Escape": kb.Escape, "Tab": kb.Tab, "Home": kb.Home, "End": kb.End,
+	"ArrowRight": kb.ArrowRight, "ArrowLeft": kb.ArrowLeft, "ArrowDown": kb.ArrowDown, "ArrowUp": kb.ArrowUp,
+}
+
+// Keys presses keys, one after the other, each by its name in JavaScript ("Enter", "a").
+func (b *Browser) Keys(names ...string) {
+	b.t.Helper()
+	for _, name := range names {
+		key, ok := keys[name]
+		if !ok {
+			key = name
+		}
+		b.do("press the key "+name, chromedp.KeyEvent(key))
+	}
+}
+
+// Import makes one of the page's own modules a global of a name.
+func (b *Browser) Import(name, module string) {
+	b.t.Helper()
+	b.Exec(fmt.Sprintf(`import(document.querySelector('script[type=module]').src.replace('app.js', %q)).then((m) => { window[%q] = m; })`, module, name))
+	b.Until(module+" is imported", fmt.Sprintf("window[%q]", name))
+}
+
 // Forgive waits for a complaint that contains a text, and takes it from the complaints.
 func (b *Browser) Forgive(text string) {
 	b.t.Helper()
@@ -142,7 +168,15 @@ func call[P, R any](cmd cdp.Command[P, R], params P) chromedp.Action[chromedp.Vo
 
 // watch runs in the page before its own scripts.
 const watch = `
-window.webtest = { violations: [], progress: {}, loads: performance.now() };
+window.webtest = { violations: [], progress: {}, loads: performance.now(), shift: 0, shifted: [], paint: 0 };
+new PerformanceObserver((l) => {
+  for (const e of l.getEntries()) {
+    if (e.hadRecentInput) continue;
+    webtest.shift += e.value;
+    webtest.shifted.push(e.value.toFixed(3) + ' by ' + e.sources.map((s) => (s.node?.id || s.node?.className || s.node?.nodeName) + ' ' + s.previousRect.y + '→' + s.currentRect.y).join(', '));
+  }
+}).observe({ type: 'layout-shift', buffered: true });
+new PerformanceObserver((l) => { webtest.paint = l.getEntries().at(-1).startTime; }).observe({ type: 'largest-contentful-paint', buffered: true });
 addEventListener('securitypolicyviolation', (e) => webtest.violations.push(e.violatedDirective + ' blocked ' + e.blockedURI));
 new MutationObserver((changes) => {
   for (const { target } of changes) {

@@ -4,7 +4,7 @@
 import { setText } from '../lib/dom.js';
 import { paint } from '../lib/thumbhash.js';
 import { draw } from '../lib/files.js';
-import { fresh, jobText, label, labels, pageOf, tileOf } from '../lib/words.js';
+import { fresh, label, labels, pageOf, showJob, tileOf } from '../lib/words.js';
 
 // prepare makes a card ready, one from the server or from the template.
 export function prepare(card) {
@@ -48,7 +48,7 @@ export function fill(card, item, place, total) {
     badge.dataset.status = item.status;
     setText(badge, label(item));
   }
-  setText(card.querySelector('.detail'), jobText(item));
+  showJob(card.querySelector('.detail'), item);
   const why = card.querySelector('.why');
   setText(why, item.error ? [item.error.message, item.error.hint].filter(Boolean).join(' ') : '');
   why.hidden = !item.error;

@@ -130,7 +130,7 @@ export function composer({ signal }) {
   function show() {
     const many = staged.length;
     form.classList.toggle('has-files', many > 0);
-    list.hidden = many < 2;
+    list.hidden = many === 0;
     go.disabled = many === 0;
     setText(go, many > 1 ? `Upload ${many.toLocaleString('en')} images` : 'Upload');
     $('#clear').hidden = many < 2;

@@ -133,8 +133,10 @@ export class Grid {
       else if (top + this.row > this.scroller.scrollTop + this.scroller.clientHeight) this.scroller.scrollTop = top + this.row - this.scroller.clientHeight;
     } else {
       const top = this.root.getBoundingClientRect().top + row * this.row;
+      // What lies over the foot of the page says so by the root's scroll-padding.
+      const foot = innerHeight - (Number.parseFloat(getComputedStyle(document.documentElement).scrollPaddingBottom) || 0);
       if (top < 0) scrollBy(0, top - 8);
-      else if (top + this.row > innerHeight) scrollBy(0, top + this.row - innerHeight + 8);
+      else if (top + this.row > foot) scrollBy(0, top + this.row - foot + 8);
     }
     this.draw();
     return this.elements.get(this.id(this.items[i]));

@@ -64,7 +64,8 @@ export function tray(root) {
   const list = h('ul', { class: 'tray-files', id: 'tray-files', tabindex: -1, 'aria-label': 'Files' });
   const more = h('button', { type: 'button', class: 'quiet compact', 'aria-expanded': 'false', 'aria-controls': 'tray-files', onclick: () => unfold(list.hidden) }, 'Files');
   const close = h('button', { type: 'button', class: 'quiet icon', 'aria-label': 'Close the panel of uploads', text: '×', onclick: () => dismiss() });
-  root.append(h('div', { class: 'tray-head' }, title, more, close), total, h('div', { class: 'tray-foot' }, figures, stop, again), list);
+  const trouble = h('p', { class: 'tray-why', hidden: true });
+  root.append(h('div', { class: 'tray-head' }, title, more, close), total, trouble, h('div', { class: 'tray-foot' }, figures, stop, again), list);
   list.hidden = true;
   const grid = new Grid(list, { id: (e) => e.n, make: row, update: fill, scroller: list, signal: new AbortController().signal });
 
@@ -92,6 +93,10 @@ export function tray(root) {
     stop.hidden = t.open === 0;
     again.hidden = t.failed + t.cancelled === 0 || t.open > 0;
     close.hidden = t.open > 0;
+    // One failure in full; the list has the others.
+    const failed = t.failed > 0 ? uploads.entries.findLast((e) => e.state === 'failed') : null;
+    trouble.hidden = !failed;
+    if (failed) trouble.replaceChildren(foreign('b', failed.file.name), `: ${failed.error.message}`);
     if (t.failed > troubled && list.hidden) unfold(true); // so that the reason is seen
     troubled = t.failed;
     if (!list.hidden) grid.show(uploads.entries);

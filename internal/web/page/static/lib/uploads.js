@@ -1,6 +1,6 @@
 // The queue of uploads. It belongs to no page: going from one to another it goes on.
 
-import { transfer } from './transfer.js';
+import { coupled, transfer } from './transfer.js';
 import { images } from './collection.js';
 import * as live from './live.js';
 import { announce } from './announce.js';
@@ -67,6 +67,12 @@ class Uploads extends EventTarget {
     entry.began = performance.now();
     const stop = new AbortController();
     entry.stop = stop;
+    // Coupled, the image has no id before its answer: until then its card has one of ours.
+    const own = coupled ? `local-${entry.n}` : null;
+    if (own) {
+      entry.image = own;
+      images.uploading(own, '', entry.file.name, entry.job, entry);
+    }
     try {
       const { id, doc } = await transfer(entry.file, entry.job, {
         begun: ({ id, key }) => {
@@ -78,6 +84,7 @@ class Uploads extends EventTarget {
         sent: () => { entry.state = 'sent'; this.changed(); this.tell(entry); },
       }, stop.signal);
       entry.took = performance.now() - entry.began;
+      if (own) images.drop(own);
       entry.loaded = entry.file.size;
       entry.state = 'uploaded';
       entry.image = id;

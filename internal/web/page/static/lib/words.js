@@ -1,5 +1,6 @@
 // The words and figures that say where an image stands; page.go has the same.
 
+import { h } from './dom.js';
 import { duration } from './format.js';
 
 export const labels = { uploading: 'uploading', sent: 'waiting for the answer', uploaded: 'uploaded', queued: 'waiting', processing: 'in work', done: 'done', failed: 'failed' };
@@ -17,6 +18,23 @@ export function jobText(doc) {
     ...params.filter(([, v]) => typeof v === 'string').map(([, v]) => v), // colours and words speak for themselves
     ...params.filter(([, v]) => v === true || (typeof v === 'number' && v !== 1)).map(([name, v]) => (v === true ? name : `${name} ${v}`)),
   ].filter(Boolean).join(' · ');
+}
+
+const colour = /^#[0-9a-f]{6}$/;
+
+// showJob shows jobText with colours as dots; their names stay, unseen.
+export function showJob(el, doc) {
+  const text = jobText(doc);
+  if (el.dataset.job === text) return;
+  el.dataset.job = text;
+  el.title = text;
+  el.replaceChildren(...text.split(' · ').flatMap((part, i) => {
+    const before = i > 0 ? [' · '] : [];
+    if (!colour.test(part)) return [...before, part];
+    const dot = h('span', { class: 'dot' }, h('span', { class: 'unseen', text: part }));
+    dot.style.background = part;
+    return [...before, dot];
+  }));
 }
 
 // label is the badge of an image.

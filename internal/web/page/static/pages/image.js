@@ -7,7 +7,7 @@ import { images } from '../lib/collection.js';
 import { Compare } from '../lib/compare.js';
 import { $, h, setText } from '../lib/dom.js';
 import { announce } from '../lib/announce.js';
-import { finished, jobText, label, pageOf } from '../lib/words.js';
+import { finished, label, pageOf, showJob } from '../lib/words.js';
 import { details } from '../image/details.js';
 import { askAgain, askDelete } from '../image/dialogs.js';
 import { viewer } from '../image/viewer.js';
@@ -31,7 +31,7 @@ export function mount(main, { signal, go }) {
     const badge = $('#state .badge');
     badge.dataset.status = doc.status;
     setText(badge, label(doc));
-    setText($('#state .detail'), jobText(doc));
+    showJob($('#state .detail'), doc);
     failure(doc.error);
     view(doc);
     details($('#details'), doc, history);
