@@ -42,16 +42,36 @@ type letterImage struct{ ID, Name string }
 
 type attemptView struct{ Title, What, Where string }
 
-// lookFor bounds how long the page waits for a look at the queue: scripts look by themselves.
-const lookFor = 4 * time.Second
-
+// handleDeadLettersPage answers the page with how many there are. A look at them is a receive
+// and takes seconds: scripts take it while the page is there already. Without scripts the
+// page is asked for it, with ?look; a link on another site must not cause it.
 func (s *Server) handleDeadLettersPage(w http.ResponseWriter, r *http.Request) {
-	v := deadLettersView{}
-	// A look is a receive, which a link on another site must not cause.
-	if r.Header.Get("Sec-Fetch-Site") != "cross-site" {
-		v = s.lettersView(r.Context())
+	if r.URL.Query().Has("look") && r.Header.Get("Sec-Fetch-Site") != "cross-site" {
+		if err := patient(w); err != nil {
+			s.fail(w, r, err)
+			return
+		}
+		s.writeLetters(w, r, http.StatusOK, s.lettersView(r.Context()))
+		return
+	}
+	v := deadLettersView{Away: s.noLetters()}
+	if s.o.Backlog != nil && v.Away == "" {
+		ctx, cancel := context.WithTimeout(r.Context(), 3*time.Second)
+		defer cancel()
+		if f, err := s.o.Backlog.Sample(ctx, pipelineAge); err == nil {
+			v.Shown, v.None = many(int(f.DeadLetters), "message"), f.DeadLetters == 0
+		}
 	}
 	s.writeLetters(w, r, http.StatusOK, v)
+}
+
+// noLetters says why there can be none; empty where there can.
+func (s *Server) noLetters() string {
+	if s.o.DeadLetters != nil || s.o.Mode == "coupled" {
+		return ""
+	}
+	p := problemOf(noDeadLetters())
+	return p.Detail + " " + p.Hint
 }
 
 func (s *Server) writeLetters(w http.ResponseWriter, r *http.Request, status int, v deadLettersView) {
@@ -61,15 +81,9 @@ func (s *Server) writeLetters(w http.ResponseWriter, r *http.Request, status int
 
 // lettersView looks at the dead letters. The page is of use even where they cannot be told.
 func (s *Server) lettersView(ctx context.Context) (v deadLettersView) {
-	switch {
-	case s.o.Mode == "coupled":
-		return v
-	case s.o.DeadLetters == nil:
-		v.Away = problemOf(noDeadLetters()).Detail + " " + problemOf(noDeadLetters()).Hint
+	if v.Away = s.noLetters(); v.Away != "" || s.o.Mode == "coupled" {
 		return v
 	}
-	ctx, cancel := context.WithTimeout(ctx, lookFor)
-	defer cancel()
 	list, err := s.lookAtLetters(ctx, maxLetters)
 	if err != nil {
 		s.log.Warn("page shown without the dead letters", "err", err)
@@ -157,7 +171,7 @@ func sentence(s string) string {
 // or dropped once it was asked whether that is meant.
 func (s *Server) handleLettersForm(w http.ResponseWriter, r *http.Request) {
 	fail := func(err error) {
-		v := s.lettersView(r.Context())
+		v := deadLettersView{}
 		p := problemOf(err)
 		s.metrics.refused.add(p.Code)
 		v.Away = strings.TrimSpace(p.Detail + " " + p.Hint)

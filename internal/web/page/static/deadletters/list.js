@@ -39,7 +39,7 @@ export class Letters {
     this.items = new Map(); // message id -> its <li>
     this.letters = new Map(); // message id -> document
     this.last = null; // the box that was ticked last, from which Shift ticks
-    this.list.replaceChildren(); // what the server wrote for pages without scripts
+    for (const li of this.list.children) this.adopt(li.dataset.id, li); // what the server wrote
     this.list.addEventListener('click', (e) => this.ticked(e));
     this.list.addEventListener('change', () => this.onChosen());
     this.list.addEventListener('error', (e) => this.blind(e.target), true);
@@ -64,6 +64,10 @@ export class Letters {
     const id = letter.messageId;
     li.dataset.id = id;
     $('.pick input', li).value = id;
+    return this.adopt(id, li);
+  }
+
+  adopt(id, li) {
     $('.letter-redrive', li).addEventListener('click', () => this.actions.onRedrive([id]));
     $('.letter-drop', li).addEventListener('click', () => this.actions.onDrop([id]));
     this.items.set(id, li);
@@ -80,7 +84,7 @@ export class Letters {
     setText($('.hint', li), sentence(cause.hint));
     $('.hint', li).hidden = !cause.hint;
     setText($('.code', li), cause.code || letter.kind);
-    setText($('.facts', li), [letter.sentAt ? `sent ${ago(letter.sentAt)}, ${when(letter.sentAt)}` : '', letter.receives ? `received ${plural(letter.receives, 'time')}` : '',
+    setText($('.letter-meta', li), [letter.sentAt ? `sent ${ago(letter.sentAt)}, ${when(letter.sentAt)}` : '', letter.receives ? `received ${plural(letter.receives, 'time')}` : '',
       letter.kind === 'junk' ? 'no image' : ''].filter(Boolean).join(' · '));
     const images = letter.images ?? [];
     $('.letter-images', li).hidden = images.length === 0;
@@ -95,7 +99,7 @@ export class Letters {
   }
 
   preview(li, image) {
-    const img = $('.preview img', li);
+    const img = $('.letter-preview img', li);
     if (img.dataset.tried) return;
     img.dataset.tried = 'yes';
     const shown = Boolean(image?.id && pictures.test(image.key));
@@ -103,7 +107,9 @@ export class Letters {
     $('.no-preview', li).hidden = shown;
     if (!shown) return;
     img.alt = `The original of ${image.name}`;
-    img.src = `/api/images/${encodeURIComponent(image.id)}/original`;
+    const src = `/api/images/${encodeURIComponent(image.id)}/original`;
+    if (img.getAttribute('src') !== src) img.src = src;
+    else if (img.complete && img.naturalWidth === 0) this.blind(img); // it failed before anybody listened
   }
 
   // blind takes away a picture that cannot be shown.

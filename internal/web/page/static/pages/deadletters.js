@@ -59,6 +59,7 @@ export function mount(main, { signal }) {
   async function read() {
     if (reading || acting) return;
     reading = true;
+    $('#again', root).disabled = true;
     root.setAttribute('aria-busy', 'true');
     try {
       const page = await api.deadLetters(limit);
@@ -73,6 +74,7 @@ export function mount(main, { signal }) {
       complain(`${error.message} What is shown may be out of date.`);
     } finally {
       reading = false;
+      $('#again', root).disabled = false;
       root.setAttribute('aria-busy', 'false');
     }
   }

@@ -28,7 +28,7 @@ export class Flow {
   stuck() {
     const last = this.seen.at(-1);
     const before = this.seen.findLastIndex((s) => last.at - s.at >= 5000);
-    return before >= 0 && this.seen.slice(before).every((s) => s.idle);
+    return before >= 0 && this.seen[before].undone <= last.undone && this.seen.slice(before).every((s) => s.idle);
   }
 
   // drain is how many images fewer are undone per minute; negative while more arrive than leave.
