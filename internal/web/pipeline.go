@@ -16,6 +16,9 @@ import (
 const (
 	// pipelineAge is how old the figures of GET /api/pipeline may be: all who watch share them.
 	pipelineAge = time.Second
+	// pipelineTimeout bounds an answer: the look at the queue, the one at the app processes, and
+	// one of each before it in the line.
+	pipelineTimeout = 30 * time.Second
 	// historyStep is the least time between two samples that are kept, historyLength how far
 	// they go back.
 	historyStep   = 2 * time.Second
@@ -119,6 +122,11 @@ func (s *Server) handlePipeline(w http.ResponseWriter, r *http.Request) {
 			s.fail(w, r, refuse(fault.CodeBadRequest, "Write it as 2006-01-02T15:04:05Z.", "since is no time."))
 			return
 		}
+	}
+	// SQS and S3 may be slower than an answer may be written late.
+	if err := http.NewResponseController(w).SetWriteDeadline(time.Now().Add(pipelineTimeout)); err != nil {
+		s.fail(w, r, err)
+		return
 	}
 	doc, err := s.pipeline(r.Context())
 	if err != nil {

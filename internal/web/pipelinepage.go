@@ -47,6 +47,10 @@ func (s *Server) handlePipelinePage(w http.ResponseWriter, r *http.Request) {
 	if v.Coupled {
 		f = coupledFlow(s.o.Names)
 	}
+	if err := http.NewResponseController(w).SetWriteDeadline(time.Now().Add(pipelineTimeout)); err != nil {
+		s.fail(w, r, err)
+		return
+	}
 	// The page is of use even where figures are not there yet.
 	ctx, cancel := context.WithTimeout(r.Context(), 3*time.Second)
 	defer cancel()
