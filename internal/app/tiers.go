@@ -155,7 +155,12 @@ func workQueue(ctx context.Context, cfg config.Config, book *recipe.Book, c aws.
 }
 
 // slots is how many messages an app tier has in work at once.
-func slots(cfg config.Config) int { return 2*cfg.App.Workers + 2 }
+func slots(cfg config.Config) int {
+	if cfg.App.Slots > 0 {
+		return cfg.App.Slots
+	}
+	return 2*cfg.App.Workers + 2
+}
 
 // stopped is nil where the failure is only that we were told to stop.
 func stopped(ctx context.Context, err error) error {

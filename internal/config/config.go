@@ -100,7 +100,10 @@ type Web struct {
 // App is the app tier.
 type App struct {
 	Addr    string // host:port of health, readiness and metrics
-	Workers int    // images in work at once
+	Workers int    // images computed at once
+	// Slots is how many messages are in work at once, those that fetch and store among them;
+	// 0: twice the workers and two. More where storing takes long beside computing.
+	Slots   int
 	PageURL string // of the page, which completion mails link to; empty: no link
 
 	// Isolation is where images are decoded and processed: in child processes, of which
@@ -204,7 +207,8 @@ func (c *Config) Bind(fs *pflag.FlagSet, groups ...Group) {
 		case GroupApp:
 			fs.StringVar(&c.App.Addr, "app-addr", c.App.Addr, "address of the app tier's health, readiness and metrics")
 			fs.StringVar(&c.App.PageURL, "page-url", c.App.PageURL, "URL of the page, for completion mails to link to")
-			fs.IntVar(&c.App.Workers, "workers", c.App.Workers, "images in work at once")
+			fs.IntVar(&c.App.Workers, "workers", c.App.Workers, "images computed at once")
+			fs.IntVar(&c.App.Slots, "slots", c.App.Slots, "messages in work at once, those that fetch and store among them; 0: twice --workers and two")
 		case GroupImaging:
 			fs.StringVar(&c.App.Isolation, "isolation", c.App.Isolation, "where images are processed: process (confined child processes) or none (in the tier itself)")
 			fs.DurationVar(&c.App.ImageTimeout, "image-timeout", c.App.ImageTimeout, "longest that one attempt at an image may take")
@@ -288,6 +292,9 @@ func (c *Config) Validate() error {
 	}
 	if c.App.Workers < 1 {
 		bad("--workers: %d: at least 1", c.App.Workers)
+	}
+	if c.App.Slots != 0 && c.App.Slots < c.App.Workers {
+		bad("--slots: %d: 0, or at least as many as --workers", c.App.Slots)
 	}
 	if c.App.Isolation != "process" && c.App.Isolation != "none" {
 		bad("--isolation: %q: process or none", c.App.Isolation)

@@ -188,7 +188,9 @@ func (r *Reader) list(ctx context.Context) ([]Seen, error) {
 // read reads one presence. There is false where it could not be read, and, without an
 // error, where it was deleted meanwhile; otherwise an error says why it is none.
 func (r *Reader) read(ctx context.Context, key string) (a App, there bool, err error) {
-	out, err := r.client.GetObject(ctx, &s3.GetObjectInput{Bucket: &r.bucket, Key: &key})
+	// Whoever keeps no checksum need not be told of it every few seconds.
+	quiet := func(o *s3.Options) { o.DisableLogOutputChecksumValidationSkipped = true }
+	out, err := r.client.GetObject(ctx, &s3.GetObjectInput{Bucket: &r.bucket, Key: &key}, quiet)
 	var gone *types.NoSuchKey
 	if errors.As(err, &gone) {
 		return a, false, nil
