@@ -185,6 +185,7 @@ func (c command) run(ctx context.Context, args []string, io app.IO, getenv func(
 	} else if err != nil {
 		return &usageError{c.name, fmt.Errorf("%s: %w", c.name, err)}
 	}
+	fs.Visit(func(f *pflag.Flag) { f.Annotations = map[string][]string{typed: nil} })
 	if err := config.Load(fs, getenv, isSetting); err != nil {
 		return &usageError{c.name, err}
 	}
@@ -192,6 +193,14 @@ func (c command) run(ctx context.Context, args []string, io app.IO, getenv func(
 		return &usageError{c.name, err}
 	}
 	return start(ctx, io, fs.Args())
+}
+
+// typed marks flags that are on the command line, not in the environment or a file.
+const typed = "typed"
+
+func isTyped(f *pflag.Flag) bool {
+	_, ok := f.Annotations[typed]
+	return ok
 }
 
 func (c command) flags(cfg *config.Config, io *app.IO) (*pflag.FlagSet, func(context.Context, app.IO, []string) error) {

@@ -49,7 +49,7 @@ func (v verbs) check(name string, fs *pflag.FlagSet, args []string) (err error) 
 		return refuse(" %s: %q is too much", args[0], args[1+x.max])
 	}
 	fs.Visit(func(f *pflag.Flag) {
-		if own[f.Name] && !slices.Contains(x.flags, f.Name) && err == nil {
+		if isTyped(f) && own[f.Name] && !slices.Contains(x.flags, f.Name) && err == nil {
 			err = refuse(" %s: it takes no --%s", args[0], f.Name)
 		}
 	})
@@ -84,6 +84,8 @@ it lasts. A redriven message gets a new id, and all its receives anew.
 				if err != nil {
 					return err
 				}
+				// Nobody means all in the environment or a file, for every command to come.
+				o.All, o.Yes = o.All && isTyped(fs.Lookup("all")), o.Yes && isTyped(fs.Lookup("yes"))
 				switch {
 				case *limit < 0 || o.Rate < 0:
 					return &usageError{"dlq", fmt.Errorf("dlq %s: a negative number", args[0])}
@@ -137,7 +139,7 @@ what it sees from the app tiers for the moment that it lasts.
 				case args[0] == "redrive":
 					return app.DeadLetterRedrive(ctx, *cfg, io, o)
 				}
-				return app.QueuePurge(ctx, *cfg, io, o.Yes)
+				return app.QueuePurge(ctx, *cfg, io, o.Yes && isTyped(fs.Lookup("yes")))
 			}
 		},
 	}

@@ -29,7 +29,7 @@ func DeadLetterList(ctx context.Context, cfg config.Config, out IO, limit int) e
 	if err != nil {
 		return err
 	}
-	if err := printLetters(out, list); err != nil {
+	if err := printLetters(out, list, false); err != nil {
 		return err
 	}
 	if !out.JSON && len(list.Letters) == 0 && list.Elsewhere == 0 {
@@ -38,8 +38,9 @@ func DeadLetterList(ctx context.Context, cfg config.Config, out IO, limit int) e
 	return nil
 }
 
-// printLetters prints a table for people, or JSON lines.
-func printLetters(out IO, list *deadletter.List) error {
+// printLetters prints a table for people, or JSON lines. Waiting says that they are no dead
+// letters yet.
+func printLetters(out IO, list *deadletter.List, waiting bool) error {
 	if out.JSON {
 		enc := json.NewEncoder(out.Out)
 		for i := range list.Letters {
@@ -52,7 +53,11 @@ func printLetters(out IO, list *deadletter.List) error {
 		fmt.Fprintln(tw, "MESSAGE\tIMAGE\tSENT\tRECEIVES\tCAUSE")
 		for i := range list.Letters {
 			l := &list.Letters[i]
-			fmt.Fprintf(tw, "%s\t%s\t%s\t%d\t%s\n", l.MessageID, attempt.Clean(keysOf(l), 60), moment(l.SentAt), l.Receives, attempt.Clean(l.Cause.Code+": "+l.Cause.Message, 120))
+			cause := l.Cause.Code + ": " + l.Cause.Message
+			if waiting && l.Cause.Code == attempt.CodeUnknown { // it has only not had its turn
+				cause = "-"
+			}
+			fmt.Fprintf(tw, "%s\t%s\t%s\t%d\t%s\n", l.MessageID, attempt.Clean(keysOf(l), 60), moment(l.SentAt), l.Receives, attempt.Clean(cause, 120))
 		}
 		if err := tw.Flush(); err != nil {
 			return err
@@ -120,17 +125,16 @@ func printLetter(w io.Writer, l *deadletter.Letter) error {
 		fmt.Fprintf(&b, "%-10s %s\n", what, attempt.Clean(fmt.Sprintf(format, args...), 2000))
 	}
 	line("message", "%s", l.MessageID)
-	line("sent", "%s, received %d times, this look included", moment(l.SentAt), l.Receives)
+	line("sent", "%s; received %d times as SQS counts, this look included", moment(l.SentAt), l.Receives)
 	line("cause", "%s: %s", l.Cause.Code, l.Cause.Message)
 	if l.Cause.Hint != "" {
 		line("", "%s", l.Cause.Hint)
 	}
 	for _, img := range l.Images {
 		line("image", "%s", img.Key)
-		switch {
-		case img.ID == "":
+		if img.ID == "" {
 			line("", "in the bucket %s, which is not ours", img.Bucket)
-		default:
+		} else {
 			line("", "%s, now %s", img.ID, img.Status)
 		}
 	}

@@ -100,7 +100,7 @@ func QueuePeek(ctx context.Context, cfg config.Config, out IO, limit int) error 
 		return err
 	}
 	list.Elsewhere = 0 // app tiers at work, which is no news
-	if err := printLetters(out, list); err != nil {
+	if err := printLetters(out, list, true); err != nil {
 		return err
 	}
 	if len(list.Letters) == 0 && !out.JSON {

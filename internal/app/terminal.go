@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/schollz/progressbar/v3"
+	"golang.org/x/term"
 
 	"github.com/tintype/tintype/internal/attempt"
 )
@@ -33,11 +34,7 @@ func harmless(s string) string {
 // isTerminalIn reports whether a person types what is read.
 func isTerminalIn(r io.Reader) bool {
 	f, ok := r.(*os.File)
-	if !ok {
-		return false
-	}
-	st, err := f.Stat()
-	return err == nil && st.Mode()&os.ModeCharDevice != 0
+	return ok && term.IsTerminal(int(f.Fd()))
 }
 
 // confirm asks a person to type want, and is an error unless they do. Where there is nobody to ask,

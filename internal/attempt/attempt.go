@@ -1,5 +1,5 @@
 // Package attempt is the record of the attempts at a message that came to nothing: what the
-// worker writes and operators read. It is pure, and imports nothing of ours but fault.
+// worker writes and operators read. It is pure, and imports nothing of ours.
 //
 // A record is small and bounded: the last MaxAttempts attempts, MaxBytes in all. It is read
 // with suspicion, as everything out of a bucket is.

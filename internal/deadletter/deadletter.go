@@ -63,17 +63,18 @@ type List struct {
 
 // List looks at up to limit dead letters, all where it is 0. Newest first.
 func (d *Desk) List(ctx context.Context, limit int) (*List, error) {
-	return d.read(ctx, d.Queue.URL, limit, nil)
+	return d.read(ctx, d.Queue.URL, queue.LookOptions{Limit: limit}, nil)
 }
 
-// Peek looks at up to limit messages of another queue in the same way.
+// Peek looks at up to limit messages of another queue in the same way, once: what others
+// have in work is not waited for, and nothing is received twice.
 func (d *Desk) Peek(ctx context.Context, queueURL string, limit int) (*List, error) {
-	return d.read(ctx, queueURL, limit, nil)
+	return d.read(ctx, queueURL, queue.LookOptions{Limit: limit, Patience: time.Nanosecond}, nil)
 }
 
 // Find looks for one message, and tells all of it: the whole body, and how its images are.
 func (d *Desk) Find(ctx context.Context, messageID string) (*Letter, *List, error) {
-	list, err := d.read(ctx, d.Queue.URL, 0, &messageID)
+	list, err := d.read(ctx, d.Queue.URL, queue.LookOptions{}, &messageID)
 	if err != nil || len(list.Letters) == 0 {
 		return nil, list, err
 	}
@@ -88,8 +89,8 @@ func (d *Desk) Find(ctx context.Context, messageID string) (*Letter, *List, erro
 }
 
 // read looks at a queue, gives everything back, and asks then what else is known.
-func (d *Desk) read(ctx context.Context, url string, limit int, only *string) (*List, error) {
-	look := queue.NewLook(d.Queue.Client, url, queue.LookOptions{Limit: limit})
+func (d *Desk) read(ctx context.Context, url string, o queue.LookOptions, only *string) (*List, error) {
+	look := queue.NewLook(d.Queue.Client, url, o)
 	var found []queue.Letter
 	for m, err := range look.All(ctx) {
 		if err != nil {

@@ -11,6 +11,7 @@ import (
 
 	"github.com/tintype/tintype/internal/attempt"
 	"github.com/tintype/tintype/internal/event"
+	"github.com/tintype/tintype/internal/fault"
 	"github.com/tintype/tintype/internal/queue"
 	"github.com/tintype/tintype/internal/recipe"
 	"github.com/tintype/tintype/internal/store"
@@ -100,7 +101,9 @@ func (d *Desk) letter(m queue.Letter, body int) Letter {
 	}
 	p, err := event.Parse([]byte(m.Body))
 	if err != nil || p.Kind != event.Uploads {
-		l.junk = err
+		if l.junk = err; err == nil {
+			l.junk = &fault.Error{Kind: fault.Permanent, Code: attempt.CodeJunk, Message: "an event that creates nothing, such as S3's own test", Hint: "drop it: there is nothing to do"}
+		}
 		return l
 	}
 	l.Kind = KindImage

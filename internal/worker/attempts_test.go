@@ -65,9 +65,9 @@ func (f imagingFunc) Process(ctx context.Context, req imaging.Request) (*imaging
 	return f.process(ctx, req)
 }
 
-func (b *bench) attempts(id string) *record.Record {
+func (b *bench) onRecord(id string) *record.Record {
 	b.t.Helper()
-	r, _, err := b.Store.Attempts(b.t.Context(), id)
+	r, _, err := b.Attempts(b.t.Context(), id)
 	if errors.Is(err, store.ErrNotFound) {
 		return nil
 	}
@@ -94,7 +94,7 @@ func testAttemptsLife(t *testing.T, endpoint string) {
 	u := b.upload("a.jpg", picture(20, 10, 1), "", nil)
 
 	b.again(message(1, u))
-	r := b.attempts("message-1")
+	r := b.onRecord("message-1")
 	if r == nil || len(r.Attempts) != 1 {
 		t.Fatalf("after the first attempt: %+v", r)
 	}
@@ -112,7 +112,7 @@ func testAttemptsLife(t *testing.T, endpoint string) {
 	b.worker = b.newWorker(func(o *Options) {
 		o.Attempts = keep
 		o.Imaging = imagingFunc{b.engine, func(context.Context, imaging.Request) (*imaging.Picture, error) {
-			atWork = b.attempts("message-1")
+			atWork = b.onRecord("message-1")
 			panic("nobody foresaw this")
 		}}
 	})
@@ -125,13 +125,13 @@ func testAttemptsLife(t *testing.T, endpoint string) {
 	if last, ok := atWork.Last(); !ok || last.Attempt != 2 || last.Code != record.CodeDied || !strings.Contains(last.Message, fmt.Sprint(os.Getpid())) || len(atWork.Attempts) != 2 {
 		t.Errorf("at work: %+v", atWork)
 	}
-	if r := b.attempts("message-1"); len(r.Attempts) != 2 || r.Attempts[1].Code != record.CodePanic || r.Attempts[1].Ended == nil {
+	if r := b.onRecord("message-1"); len(r.Attempts) != 2 || r.Attempts[1].Code != record.CodePanic || r.Attempts[1].Ended == nil {
 		t.Errorf("after the panic: %+v", r)
 	}
 
 	b.worker = b.newWorker(func(o *Options) { o.Attempts = keep })
 	b.handle(message(3, u), queue.Ack())
-	if r := b.attempts("message-1"); r != nil {
+	if r := b.onRecord("message-1"); r != nil {
 		t.Errorf("the message has ended well, and %+v is there", r)
 	}
 	if m := b.result("a.jpg"); m.Status != recipe.Done || m.Attempts != 3 {
@@ -151,7 +151,7 @@ func testAttemptsJunk(t *testing.T, endpoint string) {
 	for n := range 12 {
 		b.again(queue.Message{ID: "junk-1", Body: "\x1b]0;owned\x07 \u202ejunk", ReceiveCount: n + 1})
 	}
-	r := b.attempts("junk-1")
+	r := b.onRecord("junk-1")
 	last, _ := r.Last()
 	if len(r.Attempts) != record.MaxAttempts || last.Attempt != 12 || last.Code != record.CodeJunk || last.Hint == "" || strings.ContainsAny(last.Message, "\x1b\x07\u202e") {
 		t.Errorf("%d attempts, the last is %+v", len(r.Attempts), last)
@@ -180,7 +180,7 @@ func testAttemptsCutShort(t *testing.T, endpoint string) {
 		if got := b.worker.Handle(ctx, m); got == queue.Ack() {
 			t.Errorf("%d: %v", i, got)
 		}
-		r := b.attempts(m.ID)
+		r := b.onRecord(m.ID)
 		if c.code == "" != (r == nil) || r != nil && (len(r.Attempts) != 1 || r.Attempts[0].Code != c.code || r.Attempts[0].Ended == nil) {
 			t.Errorf("%d: %+v, want %q", i, r, c.code)
 		}
@@ -208,11 +208,11 @@ func testAttemptsUnreadable(t *testing.T, endpoint string) {
 		if _, err := b.client.PutObject(t.Context(), &s3.PutObjectInput{Bucket: aws.String(b.Bucket(store.Results)), Key: aws.String(store.AttemptsKey(id)), Body: strings.NewReader(body)}); err != nil {
 			t.Fatal(err)
 		}
-		if _, etag, err := b.Store.Attempts(t.Context(), id); !errors.Is(err, store.ErrUnreadable) || etag == "" {
+		if _, etag, err := b.Attempts(t.Context(), id); !errors.Is(err, store.ErrUnreadable) || etag == "" {
 			t.Errorf("%s reads as %v with ETag %q", id, err, etag)
 		}
 		b.again(queue.Message{ID: id, Body: "junk", ReceiveCount: 2})
-		if r := b.attempts(id); r == nil || len(r.Attempts) != 1 {
+		if r := b.onRecord(id); r == nil || len(r.Attempts) != 1 {
 			t.Errorf("%s is %+v", id, r)
 		}
 	}
