@@ -26,6 +26,17 @@ type imageView struct {
 
 type cardLink struct{ URL, Name, Title string }
 
+// sizeText is a number of bytes for people, as static/lib/format.js writes it.
+func sizeText(n int64) string {
+	switch {
+	case n >= 1e6:
+		return fmt.Sprintf("%.1f MB", float64(n)/1e6)
+	case n >= 1e3:
+		return fmt.Sprintf("%d kB", (n+500)/1000)
+	}
+	return fmt.Sprintf("%d B", n)
+}
+
 // handleImagePage answers the page of one image.
 func (s *Server) handleImagePage(w http.ResponseWriter, r *http.Request) {
 	img, err := s.imageByID(r, r.PathValue("id"))
@@ -33,6 +44,7 @@ func (s *Server) handleImagePage(w http.ResponseWriter, r *http.Request) {
 		s.failPage(w, r, err)
 		return
 	}
+	s.mark(r.Context(), img)
 	v := imageView{Image: img, Label: labels[img.Status], Job: jobText(img), Original: img.Source.URL + "?v=" + img.Source.ETag, Settings: s.settings()}
 	if img.Error != nil {
 		v.Why = img.Error.Message + " " + img.Error.Hint
@@ -40,7 +52,7 @@ func (s *Server) handleImagePage(w http.ResponseWriter, r *http.Request) {
 	best := -1
 	for i := range img.Outputs {
 		o := &img.Outputs[i]
-		v.Links = append(v.Links, cardLink{fresh(o), o.Name, fmt.Sprintf("%d×%d %s, %s", o.Width, o.Height, o.Format, megabytes(o.Bytes))})
+		v.Links = append(v.Links, cardLink{fresh(o), o.Name, fmt.Sprintf("%d×%d %s, %s", o.Width, o.Height, o.Format, sizeText(o.Bytes))})
 		if slices.Contains(shownFormats, o.Format) && (best < 0 || o.Width > img.Outputs[best].Width) {
 			best = i
 		}

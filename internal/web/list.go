@@ -17,11 +17,11 @@ import (
 const (
 	defaultPage = 24
 	maxPage     = 100
-	// maxKeys, maxLookUps and maxSearch bound what one request with a filter may cost: the
+	// maxKeys, mostLookUps and maxSearch bound what one request with a filter may cost: the
 	// originals that it passes over, those of them that it looks up, and how long it begins
 	// anything further.
 	maxKeys    = 20_000
-	maxLookUps = 480
+	mostLookUps = 480
 	maxSearch  = 2 * time.Second
 	// searchPage is how many originals are listed at once where names decide: what S3 tells in one answer, less the one that says whether more follow.
 	searchPage = 999
@@ -127,7 +127,7 @@ func (s *Server) list(ctx context.Context, cursor string, limit int, f filter) (
 			list.Searched += passed
 			last := infos[passed-1].Key
 			infos = infos[passed:]
-			full := len(list.Images) == limit || looked >= maxLookUps || list.Searched >= maxKeys || time.Since(began) >= maxSearch
+			full := len(list.Images) == limit || looked >= mostLookUps || list.Searched >= maxKeys || time.Since(began) >= maxSearch
 			if full && (len(infos) > 0 || next != "") {
 				list.Next = store.CursorAfter(last)
 				return list, nil

@@ -39,6 +39,7 @@ function way(doc, history) {
     let at = 0;
     step('Uploaded', 0, NaN, 'done', when(t.uploaded));
     for (const [name, ms] of [['Waited in the queue', t.waitMs], ['Fetched from S3', t.fetchMs], ['Processed', t.processMs], ['Stored', t.storeMs]]) {
+      if (doc.status === 'failed' && ms === 0) continue; // it did not come so far
       step(name, at, ms, 'done');
       at += ms;
     }

@@ -4,7 +4,7 @@
 import { setText } from '../lib/dom.js';
 import { paint } from '../lib/thumbhash.js';
 import { draw } from '../lib/files.js';
-import { fresh, label, labels, pageOf, showJob, tileOf } from '../lib/words.js';
+import { explain, fresh, label, labels, pageOf, showJob, tileOf } from '../lib/words.js';
 
 // prepare makes a card ready, one from the server or from the template.
 export function prepare(card) {
@@ -50,7 +50,8 @@ export function fill(card, item, place, total) {
   }
   showJob(card.querySelector('.detail'), item);
   const why = card.querySelector('.why');
-  setText(why, item.error ? [item.error.message, item.error.hint].filter(Boolean).join(' ') : '');
+  const e = item.error && explain(item.error);
+  setText(why, e ? [e.title, e.message, e.hint].filter(Boolean).join(' ') : '');
   why.hidden = !item.error;
   picture(card, item);
 }

@@ -92,7 +92,8 @@ export function composer({ signal }) {
   const grid = new Grid(list, {
     id: (e) => e.n,
     make: (entry) => h('li', {},
-      h('button', { type: 'button', class: 'look', onclick: () => look(entry) }, h('canvas', { width: 1, height: 1, 'aria-hidden': 'true', hidden: true })),
+      h('button', { type: 'button', class: 'look', onclick: () => look(entry) },
+        h('span', { class: 'format', 'aria-hidden': 'true', text: /\.(\w{1,5})$/.exec(entry.file.name)?.[1] ?? '' }), h('canvas', { width: 1, height: 1, 'aria-hidden': 'true', hidden: true })),
       foreign('span', entry.file.name, { class: 'filename', title: entry.file.name }),
       h('button', { type: 'button', class: 'off', 'aria-label': `Leave out ${entry.file.name}`, text: '×', onclick: () => leaveOut(entry) })),
     update: (el, entry) => {

@@ -42,6 +42,7 @@ export function gallery({ signal, state }) {
 
   function show() {
     let items = images.items;
+    if (items.length === 0) grid.asked = -1; // another search
     held = 0;
     if (down() && first) {
       held = Math.max(0, items.indexOf(first));

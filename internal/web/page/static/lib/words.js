@@ -37,6 +37,33 @@ export function showJob(el, doc) {
   }));
 }
 
+// plain is what went wrong in the words of somebody who has a picture, not a system.
+const plain = {
+  not_an_image: 'This file is no image.',
+  unsupported_format: 'Images of this format are not taken here.',
+  corrupt_image: 'The file is damaged.',
+  empty_file: 'The file is empty.',
+  too_large: 'The file is too large.',
+  too_many_pixels: 'The picture has too many pixels.',
+  side_too_long: 'The picture is too wide or too high.',
+  too_many_frames: 'The animation has too many frames.',
+  image_timeout: 'The picture takes too long to process.',
+  image_memory: 'The picture takes too much memory to process.',
+  image_crash: 'The picture cannot be processed.',
+  unknown_recipe: 'There is no such recipe.',
+  bad_parameter: 'The recipe was given a value that it does not take.',
+  bad_asset: 'A picture that the recipe needs cannot be used.',
+  not_built_in: 'This installation cannot do what the recipe asks for.',
+  source_gone: 'The original was deleted before its turn came.',
+};
+
+// explain is a failure as {title, message, hint, code}; title and message are never the same.
+export function explain(error) {
+  const title = plain[error.code] ?? '';
+  const message = error.message && error.message !== title ? error.message : '';
+  return { title: title || message, message: title ? message : '', hint: error.hint ?? '', code: error.code };
+}
+
 // label is the badge of an image.
 export function label(doc) {
   if (doc.status === 'done' && doc.timings) return `in ${duration(doc.timings.totalMs)}`;

@@ -5,9 +5,9 @@ import * as api from '../lib/api.js';
 import * as live from '../lib/live.js';
 import { images } from '../lib/collection.js';
 import { Compare } from '../lib/compare.js';
-import { $, h, setText } from '../lib/dom.js';
+import { $, foreign, h, setText } from '../lib/dom.js';
 import { announce } from '../lib/announce.js';
-import { finished, label, pageOf, showJob } from '../lib/words.js';
+import { explain, finished, label, pageOf, showJob } from '../lib/words.js';
 import { details } from '../image/details.js';
 import { askAgain, askDelete } from '../image/dialogs.js';
 import { viewer } from '../image/viewer.js';
@@ -40,11 +40,14 @@ export function mount(main, { signal, go }) {
   function failure(error) {
     const why = $('#why');
     why.hidden = !error;
-    why.replaceChildren(...(error ? [
-      h('p', {}, h('strong', { text: error.message })),
-      error.hint ? h('p', { text: error.hint }) : '',
-      h('p', { class: 'small' }, 'Code: ', h('code', { text: error.code })),
-    ] : []));
+    if (!error) return;
+    const e = explain(error);
+    why.replaceChildren(
+      h('p', {}, h('strong', { text: e.title })),
+      e.message ? foreign('p', e.message) : '',
+      e.hint ? h('p', { text: e.hint }) : '',
+      h('p', { class: 'small' }, 'Code: ', h('code', { text: e.code })),
+    );
   }
 
   async function load() {
