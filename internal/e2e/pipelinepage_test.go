@@ -18,8 +18,8 @@ func TestPipelinePage(t *testing.T) {
 	s := newSystem(t)
 	s.startEndpoint()
 	s.provision()
-	s.startWeb("--presence", "500ms")
-	app := s.startApp("--workers", "1", "--presence", "500ms")
+	s.startWeb("--presence", "1s")
+	app := s.startApp("--workers", "1", "--presence", "1s")
 	b := webtest.OpenAt(t, s.web(), "/pipeline", "#pipeline")
 	verdict := func(kind, part string) {
 		t.Helper()
@@ -47,7 +47,7 @@ func TestPipelinePage(t *testing.T) {
 		t.Fatal(err)
 	}
 	verdict("bad", fmt.Sprintf("%d images wait safely in the queue", n))
-	app = s.startApp("--workers", "1", "--presence", "500ms")
+	app = s.startApp("--workers", "1", "--presence", "1s")
 	processes(1, "ready")
 	b.Until("it catches up", `/^Catching up: \d+ images to go\. The backlog shrinks by [\d,.]+ a minute: done in (less than a minute|about \d+ min)\./.test(document.querySelector('#verdict').textContent.trim()) || document.querySelector('#verdict').hidden`)
 	b.Until("what it has in work is named", `document.querySelector('.in-work a') !== null || document.querySelector('[data-figure=waiting]').textContent === '0'`)

@@ -16,8 +16,8 @@ import (
 const (
 	// pipelineAge is how old the figures of GET /api/pipeline may be: all who watch share them.
 	pipelineAge = time.Second
-	// pipelineTimeout bounds an answer: the look at the queue, the one at the app processes, and
-	// one of each before it in the line.
+	// pipelineTimeout is how late an answer may be written: after a look at the queue and one at
+	// the app processes, and perhaps others' looks before them.
 	pipelineTimeout = 30 * time.Second
 	// historyStep is the least time between two samples that are kept, historyLength how far
 	// they go back.
@@ -123,7 +123,6 @@ func (s *Server) handlePipeline(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 	}
-	// SQS and S3 may be slower than an answer may be written late.
 	if err := http.NewResponseController(w).SetWriteDeadline(time.Now().Add(pipelineTimeout)); err != nil {
 		s.fail(w, r, err)
 		return

@@ -64,8 +64,8 @@ const internal = /^\/($|images\/[^/]+$|pipeline$|deadletters$)/;
 
 document.addEventListener('click', (e) => {
   const a = e.target.closest?.('a[href]');
-  if (!a || e.defaultPrevented || e.button !== 0 || e.metaKey || e.ctrlKey || e.shiftKey || e.altKey || a.target || a.hasAttribute('download')) return;
-  const url = new URL(a.href);
+  if (!a || e.defaultPrevented || e.button !== 0 || e.metaKey || e.ctrlKey || e.shiftKey || e.altKey || a.hasAttribute('target') || a.hasAttribute('download')) return;
+  const url = new URL(a.getAttribute('href'), location.href); // links in drawings have no address of their own
   if (url.origin !== location.origin || !internal.test(url.pathname) || (url.pathname === location.pathname && url.hash)) return;
   e.preventDefault();
   go(url);

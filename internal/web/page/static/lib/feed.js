@@ -2,7 +2,7 @@
 // them. It asks as often as the most eager of them wishes, not at all while nobody looks, and
 // less and less often while the server is away.
 
-const patience = 8000; // ms for one answer
+const patience = 15000; // ms for one answer: the server itself waits for the queue
 const longest = 15000; // ms between tries while the server is away
 
 class Feed {
@@ -58,7 +58,7 @@ class Feed {
       if (history) this.known = body.history?.at(-1)?.t ?? this.known;
       this.failures = 0;
     } catch (error) {
-      if (!error.status) error.message = 'The web tier cannot be reached.';
+      if (!error.status) error.message = error.name === 'TimeoutError' ? 'The web tier does not answer in time.' : 'The web tier cannot be reached.';
       this.last = { ...this.last, error };
       this.failures++;
     } finally {
