@@ -21,6 +21,7 @@ import (
 // deadLettersView is what the page of dead letters shows before, and without, scripts.
 type deadLettersView struct {
 	Coupled bool
+	NoQueue bool     // there is no dead-letter queue: scripts need not ask
 	Away    string   // why they cannot be told
 	Done    string   // what became of a form
 	Confirm []string // messages that a form without scripts wants to drop: it is asked again
@@ -75,7 +76,7 @@ func (s *Server) noLetters() string {
 }
 
 func (s *Server) writeLetters(w http.ResponseWriter, r *http.Request, status int, v deadLettersView) {
-	v.Coupled = s.o.Mode == "coupled"
+	v.Coupled, v.NoQueue = s.o.Mode == "coupled", s.o.DeadLetters == nil
 	s.writeView(w, r, status, view{Page: "deadletters", Title: "Dead letters", Data: v})
 }
 

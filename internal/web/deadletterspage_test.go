@@ -221,6 +221,8 @@ func TestDeadLettersWithoutScripts(t *testing.T) {
 	if got := string(s.json("GET", "/deadletters", "", http.StatusOK).body); !strings.Contains(got, "There is no dead-letter queue.") {
 		t.Errorf("without a queue: %s", got)
 	}
+	b := webtest.OpenAt(t, s.url, "/deadletters", "#away")
+	b.CheckQuiet() // scripts do not ask for what is not there
 	post(http.StatusNotFound, url.Values{"action": {"redrive"}, "messageId": {image}})
 }
 

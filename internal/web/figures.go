@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"math"
 	"strconv"
-	"strings"
 	"time"
 )
 
@@ -24,13 +23,16 @@ func count(n int64) string {
 	return s
 }
 
+// tenth rounds to a tenth.
+func tenth(x float64) string { return strconv.FormatFloat(math.Round(x*10)/10, 'f', -1, 64) }
+
 // perMinute is a rate: to a tenth where that says something.
 func perMinute(n *float64) string {
 	switch {
 	case n == nil:
 		return unknown
 	case *n > 0 && *n < 9.95:
-		return strings.TrimSuffix(strconv.FormatFloat(*n, 'f', 1, 64), ".0")
+		return tenth(*n)
 	default:
 		return count(int64(math.Round(*n)))
 	}
@@ -50,7 +52,7 @@ func timeSpan(seconds *float64) string {
 	case s < 0.9995:
 		return whole(s*1000, "ms")
 	case s < 9.95:
-		return strings.TrimSuffix(strconv.FormatFloat(s, 'f', 1, 64), ".0") + " s"
+		return tenth(s) + " s"
 	case s < 99.5:
 		return whole(s, "s")
 	case s < 5970:

@@ -273,7 +273,7 @@ func TestPipelineCoupled(t *testing.T) {
 }
 
 func TestFigures(t *testing.T) {
-	for seconds, want := range map[float64]string{0: "0 s", 0.0123: "12 ms", 0.9996: "1 s", 1.25: "1.2 s", 9.96: "10 s", 99.6: "2 min", 5970: "2 h", 200000: "2 days", -3: "0 s"} {
+	for seconds, want := range map[float64]string{0: "0 s", 0.0123: "12 ms", 0.9996: "1 s", 1.25: "1.3 s", 9.96: "10 s", 99.6: "2 min", 5970: "2 h", 200000: "2 days", -3: "0 s"} {
 		if got := timeSpan(&seconds); got != want {
 			t.Errorf("timeSpan(%v) = %q, want %q", seconds, got, want)
 		}

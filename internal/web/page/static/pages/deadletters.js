@@ -28,7 +28,7 @@ function sure(root, n, all) {
 export function mount(main, { signal }) {
   const root = $('#deadletters', main);
   const form = $('#letters', root);
-  if (!form) return; // coupled mode has none
+  if (!form || root.dataset.queue === 'none') return; // the page says why there are none
   const away = $('#away', root);
   const all = $('#all', root);
   let total = 0;

@@ -2,11 +2,13 @@
 
 const known = (x) => x !== null && x !== undefined && Number.isFinite(Number(x));
 
+const tenth = (n) => String(Math.round(n * 10) / 10);
+
 // count is a whole number, in groups of three digits.
 export const count = (n) => (known(n) ? Math.round(n).toLocaleString('en') : '–');
 
 // rate is a number per minute: exact to a tenth where that says something.
-export const rate = (n) => (known(n) ? (n > 0 && n < 9.95 ? Number(n).toFixed(1).replace(/\.0$/, '') : count(n)) : '–');
+export const rate = (n) => (known(n) ? (n > 0 && n < 9.95 ? tenth(n) : count(n)) : '–');
 
 // time is a duration in seconds.
 export function time(seconds) {
@@ -14,7 +16,7 @@ export function time(seconds) {
   const s = Math.max(0, Number(seconds));
   if (s === 0) return '0 s';
   if (s < 0.9995) return `${Math.round(s * 1000)} ms`;
-  if (s < 9.95) return `${s.toFixed(1).replace(/\.0$/, '')} s`;
+  if (s < 9.95) return `${tenth(s)} s`;
   if (s < 99.5) return `${Math.round(s)} s`;
   if (s < 5970) return `${Math.round(s / 60)} min`;
   if (s < 172800) return `${Math.round(s / 3600)} h`;
