@@ -135,8 +135,12 @@ func newLetterView(l *deadletter.Letter, now time.Time) letterView {
 	}
 	v.Facts = strings.Join(facts, " · ")
 	v.Tries = many(len(l.Attempts), "attempt") + " on record"
-	for _, a := range l.Attempts {
-		v.Attempts = append(v.Attempts, newAttemptView(a))
+	for i, a := range l.Attempts {
+		w := newAttemptView(a)
+		if i > 0 && a.Message != "" && a.Message == l.Attempts[i-1].Message && a.Code == l.Attempts[i-1].Code {
+			w.What = "The same."
+		}
+		v.Attempts = append(v.Attempts, w)
 	}
 	return v
 }

@@ -94,8 +94,11 @@ func TestPipelineWords(t *testing.T) {
 	if got := webtest.Eval[[]int](b, `plot.segments([{ t: 0, v: 1 }, { t: 2000, v: 2 }, { t: 4000, v: null }, { t: 6000, v: 3 }, { t: 60000, v: 4 }], (p) => p.v, (x) => x, (y) => y).map((run) => run.length)`); fmt.Sprint(got) != "[2 1 1]" {
 		t.Errorf("the line's parts have %v points", got)
 	}
-	if got := webtest.Eval[[]float64](b, `[0, 0.3, 1, 3, 6.5, 99, 101, 1234].map(plot.ceiling)`); fmt.Sprint(got) != "[1 0.4 1 4 8 100 200 2000]" {
-		t.Errorf("plots end at %v", got)
+	if got := webtest.Eval[[]float64](b, `[0, 3, 5, 9, 99, 101, 1234].map(plot.wholeTop)`); fmt.Sprint(got) != "[4 4 8 20 100 200 2000]" {
+		t.Errorf("plots of counts end at %v", got)
+	}
+	if got := webtest.Eval[[]string](b, `[0, 0.3, 1, 6.5, 70, 1000, 4000, 2e5, 1e6].map((x) => words.time(plot.timeTop(x)))`); fmt.Sprint(got) != "[1 s 400 ms 1 s 8 s 2 min 20 min 2 h 4 days 20 days]" {
+		t.Errorf("plots of times end at %q", got)
 	}
 	b.CheckQuiet()
 }

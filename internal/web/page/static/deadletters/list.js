@@ -23,10 +23,12 @@ const sentence = (text) => (text ? text[0].toUpperCase() + text.slice(1) : '');
 
 const ago = (iso) => `${time((Date.now() - Date.parse(iso)) / 1000)} ago`;
 
-function attempt(a) {
+// attempt is one entry of the record; what is as it was before is not said again.
+function attempt(a, i, all) {
+  const same = a.message && a.message === all[i - 1]?.message && a.code === all[i - 1]?.code;
   const took = a.ended ? Date.parse(a.ended) - Date.parse(a.started) : -1;
   return h('li', {},
-    h('strong', { text: `Attempt ${a.attempt}` }), ' ', foreign('span', [sentence(a.message) || 'Failed', a.code ? `(${a.code})` : ''].filter(Boolean).join(' ')), h('br'),
+    h('strong', { text: `Attempt ${a.attempt}` }), ' ', foreign('span', same ? 'The same.' : [sentence(a.message) || 'Failed', a.code ? `(${a.code})` : ''].filter(Boolean).join(' ')), h('br'),
     foreign('span', [`${when(a.started)}${took >= 0 ? `, for ${time(took / 1000)}` : ''}`, a.host ? `on ${a.host}` : '', a.program ?? ''].filter(Boolean).join(' · '), { class: 'where' }));
 }
 

@@ -5,7 +5,7 @@ import { say } from '../lib/say.js';
 import { $, h, setText } from '../lib/dom.js';
 import { Apps } from '../pipeline/apps.js';
 import { Drawing } from '../pipeline/flow.js';
-import { Plot } from '../pipeline/plot.js';
+import { Plot, timeTop, wholeTop } from '../pipeline/plot.js';
 import { donePerMinute, failedPerMinute, Flow, none, verdict } from '../pipeline/state.js';
 import { clock, count, rate, time } from '../pipeline/words.js';
 
@@ -14,10 +14,10 @@ const kept = 600000; // ms of samples that are kept
 
 
 const plots = [
-  { title: 'In the queue', ofQueue: true, whole: true, words: count, series: [{ key: 'waiting', label: 'waiting', of: (p) => p.waiting }, { key: 'inflight', label: 'in flight', of: (p) => p.inFlight }] },
-  { title: 'Finished per minute', whole: true, words: rate, series: [{ key: 'done', label: 'done', of: (p) => p.donePerMinute }, { key: 'failed', label: 'failed', of: (p) => p.failedPerMinute }] },
-  { title: 'From upload to result', words: time, series: [{ key: 'p99', label: 'p99', of: (p) => inSeconds(p.p99Ms) }, { key: 'p50', label: 'p50', of: (p) => inSeconds(p.p50Ms) }] },
-  { title: 'Oldest image in the queue', ofQueue: true, words: time, series: [{ key: 'oldest', label: 'age', of: (p) => p.oldestAgeSeconds }] },
+  { title: 'In the queue', ofQueue: true, top: wholeTop, words: count, series: [{ key: 'waiting', label: 'waiting', of: (p) => p.waiting }, { key: 'inflight', label: 'in flight', of: (p) => p.inFlight }] },
+  { title: 'Finished per minute', top: wholeTop, words: rate, series: [{ key: 'done', label: 'done', of: (p) => p.donePerMinute }, { key: 'failed', label: 'failed', of: (p) => p.failedPerMinute }] },
+  { title: 'From upload to result', top: timeTop, words: time, series: [{ key: 'p99', label: 'p99', of: (p) => inSeconds(p.p99Ms) }, { key: 'p50', label: 'p50', of: (p) => inSeconds(p.p50Ms) }] },
+  { title: 'Oldest image in the queue', ofQueue: true, top: timeTop, words: time, series: [{ key: 'oldest', label: 'age', of: (p) => p.oldestAgeSeconds }] },
 ];
 const inSeconds = (ms) => (ms === null || ms === undefined ? null : ms / 1000);
 

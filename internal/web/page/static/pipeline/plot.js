@@ -9,12 +9,24 @@ const gap = 20000; // ms without a sample that break a line
 const pad = { left: 46, right: 12, top: 10, bottom: 24 };
 const rowEvery = 30000; // ms between two rows of the table
 
-// ceiling is the round number at or above x that makes even steps.
-export function ceiling(x) {
-  if (!(x > 0)) return 1;
-  const unit = 10 ** Math.floor(Math.log10(x));
-  return [1, 2, 4, 5, 8, 10].find((m) => m * unit >= x * 0.9999) * unit;
+// Where a plot ends at the top: at or above x, so that a quarter of it is a round figure.
+
+// wholeTop is for counts.
+export function wholeTop(x) {
+  for (let unit = 1; ; unit *= 10) {
+    const top = [1, 2, 3, 4, 5, 6, 8, 10].map((m) => m * unit).find((t) => t >= x && t % 4 === 0);
+    if (top) return top;
+  }
 }
+
+const minute = 60;
+const hour = 60 * minute;
+const day = 24 * hour;
+const times = [0.02, 0.04, 0.08, 0.2, 0.4, 0.8].concat(1, 2, 4, 8, 20, 40,
+  [1, 2, 4, 8, 20, 40].map((m) => m * minute), [1, 2, 4, 8, 12, 24, 48].map((h) => h * hour)).sort((a, b) => a - b);
+
+// timeTop is for seconds.
+export const timeTop = (x) => (x > 0 ? times.find((t) => t >= x) ?? wholeTop(x / day) * day : 1);
 
 // segments are the runs of points that a line connects: [[x, y], …], in the plot's units.
 export function segments(points, of, x, y) {
@@ -33,9 +45,10 @@ export function segments(points, of, x, y) {
 const line = (run) => (run.length === 1 ? `M${run[0][0] - 1} ${run[0][1]}h2` : `M${run.map(([x, y]) => `${x.toFixed(1)} ${y.toFixed(1)}`).join('L')}`);
 
 export class Plot {
-  // series: [{key, label, of}]; of picks a value of a point, or null. words make a value readable.
-  constructor(root, { title, series, words, whole = false }, signal) {
-    Object.assign(this, { series, words, whole, title });
+  // series: [{key, label, of}]; of picks a value of a point, or null. words make a value readable,
+  // and top says where the plot ends above the greatest.
+  constructor(root, { title, series, words, top }, signal) {
+    Object.assign(this, { series, words, top, title });
     this.points = [];
     this.at = null; // index of the point that is read out; null: none
     this.values = series.map((s) => h('span', { class: 'value' }, '–'));
@@ -122,7 +135,7 @@ export class Plot {
     const now = this.now ?? 0;
     let most = 0;
     for (const p of this.points) for (const s of this.series) most = Math.max(most, s.of(p) ?? 0);
-    const top = this.whole ? Math.max(4, ceiling(most)) : ceiling(most);
+    const top = this.top(most);
     const x = (t) => right - (now - t) / span * (right - pad.left);
     const y = (v) => bottom - v / top * (bottom - pad.top);
     const parts = [];

@@ -118,5 +118,8 @@ function backlog(doc, flow, left, apps) {
       text: `Images come in as fast as ${many(apps.length, 'app process', 'app processes')} can work them off. They are safe; more processes work them off sooner:`,
     };
   }
+  if (apps.some((a) => a.inWork?.some((w) => w.attempt > 1))) {
+    return { kind: 'wait', title, text: 'None was finished in the last seconds, and some are tried again: the app tier’s log says why. What fails five times becomes a dead letter, and is not lost.' };
+  }
   return { kind: 'wait', title, text: 'None was finished in the last seconds. Images whose worker died come back when their visibility timeout ends.' };
 }
