@@ -47,7 +47,6 @@ type box struct{ X, Y, W, H int }
 
 func (b box) right() int  { return b.X + b.W }
 func (b box) bottom() int { return b.Y + b.H }
-func (b box) midX() int   { return b.X + b.W/2 }
 func (b box) midY() int   { return b.Y + b.H/2 }
 
 // arrow leads from a station to another. What it carries is a name that scripts set in motion.

@@ -121,7 +121,7 @@ func TestPipelineInBrowser(t *testing.T) {
 	b.Until("the navigation says so on every page", `document.querySelector('[data-for=deadletters]').textContent.startsWith('2') && !document.querySelector('[data-for=pipeline]').hidden`)
 	b.Until("nothing moves", `[...document.querySelectorAll('[data-carries=finished], [data-carries=taken]')].every((a) => a.dataset.pace === '0')`)
 
-	hostile := `<img src=x onerror=alert(1)> "&' ünï‮🐈.png`
+	hostile := "<img src=x onerror=alert(1)> \"&' ünï\u202e🐈.png"
 	app := presence.App{
 		ID: "host-1", Host: "<b>host</b>", PID: 77, Program: "tintype <i>1</i>", Started: time.Now(), Interval: 60, Workers: 3, Slots: 8, Held: 2, Ready: true,
 		InWork: []presence.Work{{ID: "7ybqqpt3zbstp86gyjgqhhpzy5", Key: "7ybqqpt3zbstp86gyjgqhhpzy5/" + hostile, Attempt: 2, Since: time.Now()}},
