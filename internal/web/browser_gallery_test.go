@@ -129,7 +129,7 @@ func TestManyFilesAtOnce(t *testing.T) {
 	if n := webtest.Eval[int](b, `document.querySelectorAll('#tray-files li').length`); n > 60 {
 		t.Errorf("%d files of the panel are elements", n)
 	}
-	b.Exec(`document.querySelector('#tray-files').scrollTop = 1e6`)
+	b.Exec(`document.querySelector('.tray-box').scrollTop = 1e6`)
 	const again = `document.querySelector('#tray-files li:last-child .act')`
 	b.Until("the last one was stopped", `document.querySelector('#tray-files li:last-child .name').textContent === 'many 499.png' && `+again+`.title === 'Try again'`)
 	b.Exec(again + `.click()`)
@@ -202,7 +202,7 @@ func TestPageCoupled(t *testing.T) {
 	b.Until("the panel too", `document.querySelector('#tray-files .badge').textContent === 'waiting for the answer'`)
 	close(answer)
 	b.Until("the answer is shown", `document.querySelector('.card[data-status=done] .name')?.textContent === 'slow.png'`)
-	b.Until("the panel too", `/^in /.test(document.querySelector('#tray-files .badge').textContent)`)
+	b.Until("the panel too", `/^done · /.test(document.querySelector('#tray-files .badge').textContent)`)
 	b.CheckQuiet()
 }
 

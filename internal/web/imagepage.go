@@ -45,7 +45,7 @@ func (s *Server) handleImagePage(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	s.mark(r.Context(), img)
-	v := imageView{Image: img, Label: labels[img.Status], Job: jobText(img), Original: img.Source.URL + "?v=" + img.Source.ETag, Settings: s.settings()}
+	v := imageView{Image: img, Label: newCard(img).Label, Job: jobText(img), Original: img.Source.URL + "?v=" + img.Source.ETag, Settings: s.settings()}
 	if img.Error != nil {
 		v.Why = img.Error.Message + " " + img.Error.Hint
 	}

@@ -20,9 +20,9 @@ const (
 	// maxKeys, mostLookUps and maxSearch bound what one request with a filter may cost: the
 	// originals that it passes over, those of them that it looks up, and how long it begins
 	// anything further.
-	maxKeys    = 20_000
+	maxKeys     = 20_000
 	mostLookUps = 480
-	maxSearch  = 2 * time.Second
+	maxSearch   = 2 * time.Second
 	// searchPage is how many originals are listed at once where names decide: what S3 tells in one answer, less the one that says whether more follow.
 	searchPage = 999
 	maxQuery   = 200 // bytes

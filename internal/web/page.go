@@ -155,7 +155,7 @@ var shownFormats = []string{"jpeg", "png", "webp", "gif", "avif"}
 func newCard(img *Image) card {
 	c := card{ID: img.ID, Name: img.Name, Status: img.Status, Label: labels[img.Status], Page: "/images/" + url.PathEscape(img.ID)}
 	if img.Status == recipe.Done && img.Timings != nil {
-		c.Label = "in " + duration(img.Timings.TotalMS)
+		c.Label += " · " + duration(img.Timings.TotalMS)
 	}
 	c.Detail = jobText(img)
 	if img.Error != nil {

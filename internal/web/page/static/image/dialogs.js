@@ -15,7 +15,9 @@ function ask(name, act, done, signal) {
   dialog.querySelector('form').addEventListener('submit', async (e) => {
     if (e.submitter !== go) return;
     e.preventDefault();
+    const text = go.textContent;
     go.disabled = true;
+    setText(go, 'Working…'); // coupled, the answer is the result: it takes its time
     message.hidden = true;
     try {
       await act();
@@ -26,6 +28,7 @@ function ask(name, act, done, signal) {
       message.hidden = false;
     } finally {
       go.disabled = false;
+      setText(go, text);
     }
   }, { signal });
   // A press beside the dialog leaves it.

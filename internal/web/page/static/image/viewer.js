@@ -28,5 +28,6 @@ export function viewer(compare, signal) {
     const source = doc.source.width ? doc.source : best;
     compare.box.style.setProperty('--ratio', source?.width ? `${source.width} / ${source.height}` : '4 / 3');
     compare.root.append(bar);
+    bar.hidden = !before && !after;
   };
 }

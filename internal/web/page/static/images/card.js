@@ -10,13 +10,12 @@ import { explain, fresh, label, labels, pageOf, showJob, tileOf } from '../lib/w
 export function prepare(card) {
   const img = card.querySelector('.thumb');
   const hash = card.querySelector('.hash');
-  img.addEventListener('load', () => { hash.hidden = true; card.classList.add('loaded'); });
+  img.addEventListener('load', () => { hash.hidden = true; card.classList.remove('pending'); });
   img.addEventListener('error', () => {
     img.hidden = true;
     img.removeAttribute('src'); // so that the next look tries again
-    card.classList.remove('loaded');
+    card.classList.remove('pending');
   });
-  if (img.complete && img.naturalWidth > 0) card.classList.add('loaded');
   return card;
 }
 
@@ -51,7 +50,7 @@ export function fill(card, item, place, total) {
   showJob(card.querySelector('.detail'), item);
   const why = card.querySelector('.why');
   const e = item.error && explain(item.error);
-  setText(why, e ? [e.title, e.message, e.hint].filter(Boolean).join(' ') : '');
+  setText(why, e ? [e.title, e.hint].filter(Boolean).join(' ') : '');
   why.hidden = !item.error;
   picture(card, item);
 }
@@ -62,7 +61,7 @@ function picture(card, item) {
   const tile = item.status === 'done' ? tileOf(item) : null;
   const src = tile ? fresh(tile) : '';
   if (src && img.getAttribute('src') === src) return;
-  card.classList.remove('loaded');
+  card.classList.remove('pending');
   img.alt = tile ? `${item.name}, ${item.recipe ?? ''}` : '';
   const file = (item.local ?? item.preview)?.file;
   if (src) {
@@ -71,6 +70,7 @@ function picture(card, item) {
       hash.hidden = !paint(hash, tile.thumbHash);
       hash.dataset.of = item.id;
     }
+    card.classList.add('pending');
     img.src = src;
     img.hidden = false;
     return;

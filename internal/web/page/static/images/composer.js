@@ -103,7 +103,7 @@ export function composer({ signal }) {
       const canvas = el.querySelector('canvas');
       if (canvas.file !== entry.file) draw(entry.file, canvas).then((ok) => { if (ok) tone.use(canvas); });
     },
-    scroller: list,
+    scroller: $('#staged-box'),
     signal,
   });
   arrows(grid, '.look', signal);
@@ -131,7 +131,7 @@ export function composer({ signal }) {
   function show() {
     const many = staged.length;
     form.classList.toggle('has-files', many > 0);
-    list.hidden = many === 0;
+    $('#staged-box').hidden = many === 0;
     go.disabled = many === 0;
     setText(go, many > 1 ? `Upload ${many.toLocaleString('en')} images` : 'Upload');
     $('#clear').hidden = many < 2;

@@ -46,7 +46,7 @@ export class Compare {
         h('span', { class: 'divider', 'aria-hidden': 'true' }), this.range);
       this.enable(true);
     }
-    this.box.append(h('p', { class: 'cannot', text: 'This browser does not show pictures of this format.' }));
+    this.box.append(h('p', { class: 'cannot', text: 'This picture cannot be shown here.' }));
     this.divide(Number(this.range.value));
   }
 

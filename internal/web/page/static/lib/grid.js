@@ -5,9 +5,9 @@
 const overscan = 2; // rows above and below what is seen
 
 export class Grid {
-  // root holds the elements. Item gives the id of each item; make(item) makes its element and
-  // update(el, item) brings it up to date. Scroller is root itself where it scrolls, or null
-  // for the window. OnWindow(first, last, columns) is told what is shown.
+  // root holds the elements. Id gives the id of an item; make(item) makes its element and
+  // update(el, item) brings it up to date. Scroller is the element around root that scrolls, or
+  // null for the window. OnWindow(first, last, columns) is told what is shown.
   constructor(root, { id, make, update, scroller = null, onWindow = () => {}, dropped = () => {}, signal }) {
     Object.assign(this, { root, id, make, update, scroller, onWindow, dropped });
     this.items = [];

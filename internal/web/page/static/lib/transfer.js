@@ -6,6 +6,12 @@ import { Refusal, call, refusalOf } from './api.js';
 
 export const coupled = document.documentElement.dataset.mode === 'coupled';
 
+// afterSending is what goes on when all of a file is out and no answer has come.
+export const afterSending = coupled ? 'waiting for the answer' : 'being stored';
+
+// notDone is what a file is that did not get through: coupled, it may have been uploaded all the same.
+export const notDone = coupled ? 'not processed' : 'not uploaded';
+
 // transfer sends a file. On is told: begun({id, key}) where the id is known before the end,
 // progress(bytes) of the file, and sent() when all of it is out and the answer is waited for.
 // It resolves to {id, doc}; doc is the finished image's document where the answer holds it.

@@ -1,12 +1,13 @@
 // The panel of uploads at the foot of every page: how far all of it is, and each file.
 
 import { uploads, open } from './uploads.js';
+import { afterSending, coupled, notDone } from './transfer.js';
 import { Grid } from './grid.js';
 import { h, foreign, setText } from './dom.js';
 import { bytes, duration, plural } from './format.js';
 import { label, pageOf } from './words.js';
 
-const words = { waiting: 'in line', sending: 'uploading', sent: 'waiting for the answer', uploaded: 'uploaded', failed: 'not uploaded', cancelled: 'stopped' };
+const words = { waiting: 'in line', sending: 'uploading', sent: afterSending, uploaded: 'uploaded', failed: notDone, cancelled: 'stopped' };
 
 // standing is an entry's state for people, and for the colours.
 function standing(entry) {
@@ -62,15 +63,15 @@ export function tray(root) {
   const stop = h('button', { type: 'button', class: 'compact', text: 'Stop all', onclick: () => uploads.cancelAll() });
   const again = h('button', { type: 'button', class: 'compact', text: 'Try again', onclick: () => uploads.retryAll() });
   const list = h('ul', { class: 'tray-files', id: 'tray-files', tabindex: -1, 'aria-label': 'Files' });
-  const more = h('button', { type: 'button', class: 'quiet compact', 'aria-expanded': 'false', 'aria-controls': 'tray-files', onclick: () => unfold(list.hidden) }, 'Files');
+  const box = h('div', { class: 'tray-box', hidden: true }, list);
+  const more = h('button', { type: 'button', class: 'quiet compact', 'aria-expanded': 'false', 'aria-controls': 'tray-files', onclick: () => unfold(box.hidden) }, 'Files');
   const close = h('button', { type: 'button', class: 'quiet icon', 'aria-label': 'Close the panel of uploads', text: '×', onclick: () => dismiss() });
   const trouble = h('p', { class: 'tray-why', hidden: true });
-  root.append(h('div', { class: 'tray-head' }, title, more, close), total, trouble, h('div', { class: 'tray-foot' }, figures, stop, again), list);
-  list.hidden = true;
-  const grid = new Grid(list, { id: (e) => e.n, make: row, update: fill, scroller: list, signal: new AbortController().signal });
+  root.append(h('div', { class: 'tray-head' }, title, more, close), total, trouble, h('div', { class: 'tray-foot' }, figures, stop, again), box);
+  const grid = new Grid(list, { id: (e) => e.n, make: row, update: fill, scroller: box, signal: new AbortController().signal });
 
   function unfold(show) {
-    list.hidden = !show;
+    box.hidden = !show;
     more.setAttribute('aria-expanded', String(show));
     if (show) grid.show(uploads.entries);
   }
@@ -83,11 +84,11 @@ export function tray(root) {
     if (t.files === 0) return;
     const all = t.files - t.cancelled;
     setText(title, t.open > 0 ? `Uploading ${Math.min(t.uploaded + 1, all).toLocaleString('en')} of ${all.toLocaleString('en')}`
-      : t.failed > 0 ? `${plural(t.failed, 'file')} not uploaded` : `${plural(t.uploaded, 'image')} uploaded`);
+      : t.failed > 0 ? `${plural(t.failed, 'file')} ${notDone}` : `${plural(t.uploaded, 'image')} ${coupled ? 'processed' : 'uploaded'}`);
     total.value = t.bytes ? (t.loaded / t.bytes) * 100 : 100;
     total.hidden = t.open === 0;
     const parts = t.open > 0
-      ? [`${bytes(t.loaded)} of ${bytes(t.bytes)}`, t.rate && `${bytes(t.rate)}/s`, t.left && `${duration(t.left * 1000)} left`]
+      ? [`${bytes(t.loaded)} of ${bytes(t.bytes)}`, t.rate && `${bytes(t.rate)}/s`, t.left && `${duration(Math.max(1, Math.round(t.left)) * 1000).replace('.0', '')} left`]
       : [t.uploaded > 0 && `${t.done} of ${t.uploaded} finished`, t.cancelled > 0 && `${t.cancelled} stopped`, t.failed > 0 && `${t.failed} failed`];
     setText(figures, parts.filter(Boolean).join(' · '));
     stop.hidden = t.open === 0;
@@ -97,16 +98,16 @@ export function tray(root) {
     const failed = t.failed > 0 ? uploads.entries.findLast((e) => e.state === 'failed') : null;
     trouble.hidden = !failed;
     if (failed) trouble.replaceChildren(foreign('b', failed.file.name), `: ${failed.error.message}`);
-    if (t.failed > troubled && list.hidden) unfold(true); // so that the reason is seen
+    if (t.failed > troubled && box.hidden) unfold(true); // so that the reason is seen
     troubled = t.failed;
-    if (!list.hidden) grid.show(uploads.entries);
+    if (!box.hidden) grid.show(uploads.entries);
     // What went well needs nobody: it goes by itself, unless it is being looked at.
     clearTimeout(leaving);
     if (t.open + t.failed + t.cancelled === 0 && t.done === t.uploaded) leaving = setTimeout(leave, 8000);
   }
   let leaving = 0;
   function leave() {
-    if (!list.hidden || root.matches(':hover, :focus-within')) { leaving = setTimeout(leave, 8000); return; }
+    if (!box.hidden || root.matches(':hover, :focus-within')) { leaving = setTimeout(leave, 8000); return; }
     dismiss();
   }
   function dismiss() {

@@ -2,8 +2,9 @@
 
 import { h } from './dom.js';
 import { duration } from './format.js';
+import { afterSending } from './transfer.js';
 
-export const labels = { uploading: 'uploading', sent: 'waiting for the answer', uploaded: 'uploaded', queued: 'waiting', processing: 'in work', done: 'done', failed: 'failed' };
+export const labels = { uploading: 'uploading', sent: afterSending, uploaded: 'uploaded', queued: 'waiting', processing: 'in work', done: 'done', failed: 'failed' };
 
 // shown are the formats that browsers display.
 export const shown = ['jpeg', 'png', 'webp', 'gif', 'avif'];
@@ -66,7 +67,7 @@ export function explain(error) {
 
 // label is the badge of an image.
 export function label(doc) {
-  if (doc.status === 'done' && doc.timings) return `in ${duration(doc.timings.totalMs)}`;
+  if (doc.status === 'done' && doc.timings) return `${labels.done} · ${duration(doc.timings.totalMs)}`;
   if (doc.status === 'processing' && doc.processing?.attempt > 1) return `in work, attempt ${doc.processing.attempt}`;
   return labels[doc.status] ?? doc.status;
 }
