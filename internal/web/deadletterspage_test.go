@@ -148,7 +148,6 @@ func TestDeadLettersInBrowser(t *testing.T) {
 	in(dead, "0+0")
 	b.Until("the navigation has no count any more", `document.querySelector('[data-for=deadletters]').hidden`)
 	b.CheckAccess("no dead letters")
-	b.CheckWidths("deadletters-none")
 	if webtest.Eval[bool](b, "window.pwned !== undefined") {
 		t.Error("text from outside was run")
 	}

@@ -176,9 +176,13 @@ func TestPipelineInBrowser(t *testing.T) {
 	b.Until("and that they are fresh again", `!document.querySelector('#pipeline').classList.contains('old') && document.querySelector('#away').hidden`)
 	for _, dark := range []bool{false, true} {
 		b.Dark(dark)
-		b.CheckWidths(fmt.Sprintf("pipeline-dark-%v", dark))
 		b.CheckAccess(fmt.Sprintf("the pipeline without app tier, dark %v", dark))
 	}
+	b.CheckWidths("pipeline")
+
+	// Its drawing leads to the dead letters, without loading everything anew.
+	b.Exec(`window.stayed = true; document.querySelector('.flow.wide a').dispatchEvent(new MouseEvent('click', { bubbles: true, cancelable: true }))`)
+	b.Until("the dead letters are there", `window.stayed && location.pathname === '/deadletters' && document.querySelectorAll('.letter').length === 2`)
 	for _, c := range b.Complaints() {
 		if !strings.Contains(c, "503") { // how often it asked while nobody answered is its own business
 			t.Errorf("the page complained: %s", c)
