@@ -16,10 +16,17 @@ import (
 	"github.com/tintype/tintype/internal/web/webtest"
 )
 
-// The foretaste of a recipe is what the worker will make of the picture, pixel by pixel.
-func TestForetaste(t *testing.T) {
+// What the page paints itself is what the worker would have painted.
+func TestPicturesInPage(t *testing.T) {
 	s := newSystem(t, nil)
 	b := webtest.Open(t, s.url)
+	t.Run("foretaste", func(t *testing.T) { testForetaste(t, s, b) })
+	t.Run("thumb hash", func(t *testing.T) { testThumbHash(t, b) })
+	b.CheckQuiet()
+}
+
+// The foretaste of a recipe is what the worker will make of the picture, pixel by pixel.
+func testForetaste(t *testing.T, s *system, b *webtest.Browser) {
 	b.Import("tone", "lib/tone.js")
 	b.Import("api", "lib/api.js")
 	b.Exec(`api.config().then((c) => { window.config = c; })`)
@@ -114,9 +121,7 @@ func intsOf(b []byte) string {
 
 // A ThumbHash gives back what little it holds of a picture: where it is light and where dark,
 // and of what colour.
-func TestThumbHash(t *testing.T) {
-	s := newSystem(t, nil)
-	b := webtest.Open(t, s.url)
+func testThumbHash(t *testing.T, b *webtest.Browser) {
 	b.Import("thumbhash", "lib/thumbhash.js")
 	for name, body := range map[string][]byte{"wide": testimages.PNG(100, 60), "high": testimages.PNG(40, 90), "photo": testimages.Photo()} {
 		img, _, err := image.Decode(bytes.NewReader(body))
@@ -171,5 +176,4 @@ func TestThumbHash(t *testing.T) {
 	for _, bad := range []string{"", "!", "AAAA", "////", "AACA", "gICA/w=="} {
 		b.Exec(fmt.Sprintf(`thumbhash.decode(%q)`, bad)) // throws nothing
 	}
-	b.CheckQuiet()
 }
