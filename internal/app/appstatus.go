@@ -66,7 +66,13 @@ func (s *appStatus) metrics(w http.ResponseWriter, r *http.Request) {
 	}{
 		{"tintype_messages_received_total", "counter", "Messages received from the queue.", q.Received},
 		{"tintype_messages_in_flight", "gauge", "Messages with a handler at work.", q.InFlight},
+		{"tintype_messages_waiting", "gauge", "Messages in hand that wait: for their turn, or for a service that is down.", q.Waiting},
 		{"tintype_messages_held", "gauge", "Messages whose lease is held.", q.Held},
+		{"tintype_slots", "gauge", "Messages that may be handled at once where nothing is overloaded.", q.Slots},
+		{"tintype_slots_allowed", "gauge", "Messages that may be handled at once now: fewer after overload.", q.Limit},
+		{"tintype_overloads_total", "counter", "Times that tintype_slots_allowed was halved.", q.Overloads},
+		{"tintype_receive_errors_total", "counter", "Polls that failed.", q.ReceiveErrors},
+		{"tintype_delete_errors_total", "counter", "Messages that a delete request failed for; they are tried again.", q.DeleteErrors},
 		{"tintype_messages_deleted_total", "counter", "Messages deleted after their work was done.", q.Acked},
 		{"tintype_messages_retried_total", "counter", "Messages that come back later.", q.Retried},
 		{"tintype_messages_released_total", "counter", "Messages given back while draining.", q.Released},
@@ -76,6 +82,7 @@ func (s *appStatus) metrics(w http.ResponseWriter, r *http.Request) {
 		{"tintype_images_unneeded_total", "counter", "Images that had a current result already.", i.Unneeded},
 		{"tintype_images_superseded_total", "counter", "Images that a newer upload or result has taken over.", i.Superseded},
 		{"tintype_image_attempts_repeated_total", "counter", "Attempts that ended in a passing fault or a bug.", i.Again},
+		{"tintype_image_attempts_held_total", "counter", "Attempts that an outage ended; the message stayed in hand.", i.Held},
 		{"tintype_messages_junk_total", "counter", "Messages that are no S3 events.", i.Junk},
 		{"tintype_images_computing", "gauge", "Images being computed.", i.Computing},
 	} {

@@ -11,6 +11,7 @@ import (
 	"os"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 	"unicode"
@@ -19,6 +20,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 
+	"github.com/tintype/tintype/internal/attempt"
 	"github.com/tintype/tintype/internal/awstest"
 	"github.com/tintype/tintype/internal/recipe"
 	"github.com/tintype/tintype/internal/store"
@@ -120,7 +122,7 @@ func TestDeadLetterIsMended(t *testing.T) {
 	s.provision()
 	s.deadAfter(2)
 	s.startWeb()
-	s.startApp()
+	app := s.startApp()
 	ctx := context.Background()
 	bucket := aws.String("tintype-uploads")
 	if _, err := s.s3.PutBucketPolicy(ctx, &s3.PutBucketPolicyInput{Bucket: bucket, Policy: aws.String(
@@ -130,6 +132,13 @@ func TestDeadLetterIsMended(t *testing.T) {
 	if err := s.put("denied.jpg", testimages.JPEG(60, 40), nil); err != nil {
 		t.Fatal(err)
 	}
+	// On its last receive a message is tried some more times in hand, ever more slowly. It
+	// goes back when the tier stops, and the next receive is one too many.
+	within(t, 3*time.Minute, "the last attempt is on record", func() error { return s.attempted(2) })
+	if code := app.stop(syscall.SIGTERM); code != 0 {
+		t.Errorf("the app tier ends with %d", code)
+	}
+	s.startApp()
 	s.dead(1)
 	all := s.letters()
 	if len(all) != 1 {
@@ -175,6 +184,30 @@ func TestDeadLetterIsMended(t *testing.T) {
 	s.drained("ImageApp")
 	s.dead(0)
 	s.noRecords()
+}
+
+// attempted says whether some message's attempt with that number has ended.
+func (s *system) attempted(number int) error {
+	out, err := s.s3.ListObjectsV2(context.Background(), &s3.ListObjectsV2Input{Bucket: aws.String("tintype-results"), Prefix: aws.String(".tintype/attempts/")})
+	if err != nil {
+		return err
+	}
+	for _, o := range out.Contents {
+		b, err := s.get("tintype-results", *o.Key)
+		if err != nil {
+			return err
+		}
+		r, err := attempt.Parse(b)
+		if err != nil {
+			return err
+		}
+		for _, a := range r.Attempts {
+			if a.Attempt == number && a.Ended != nil {
+				return nil
+			}
+		}
+	}
+	return fmt.Errorf("%d records, none with an attempt %d that has ended", len(out.Contents), number)
 }
 
 // noRecords: nothing is left of attempts.

@@ -21,16 +21,23 @@ import (
 func TestDeadLettersOnRealEndpoint(t *testing.T) {
 	awstest.Each(t, func(t *testing.T, endpoint string) {
 		f := &live{client: sqs.NewFromConfig(awstest.Config(endpoint))}
-		t.Run("LookLeavesEverything", f.lookLeavesEverything)
-		t.Run("LookEndsEarly", f.lookEndsEarly)
-		t.Run("TwoLook", f.twoLook)
-		t.Run("RedriveSome", f.redriveSome)
-		t.Run("RedriveAllEnds", f.redriveAllEnds)
-		t.Run("RedriveKeepsAttributes", f.redriveKeepsAttributes)
-		t.Run("RedriveIsInterrupted", f.redriveIsInterrupted)
-		t.Run("Drop", f.drop)
-		t.Run("DryRun", f.dryRun)
-		t.Run("LargeMessages", f.largeMessages)
+		for name, test := range map[string]func(*testing.T){
+			"LookLeavesEverything":   f.lookLeavesEverything,
+			"LookEndsEarly":          f.lookEndsEarly,
+			"TwoLook":                f.twoLook,
+			"RedriveSome":            f.redriveSome,
+			"RedriveAllEnds":         f.redriveAllEnds,
+			"RedriveKeepsAttributes": f.redriveKeepsAttributes,
+			"RedriveIsInterrupted":   f.redriveIsInterrupted,
+			"Drop":                   f.drop,
+			"DryRun":                 f.dryRun,
+			"LargeMessages":          f.largeMessages,
+		} {
+			t.Run(name, func(t *testing.T) {
+				t.Parallel() // mostly they wait for polls of an empty queue
+				test(t)
+			})
+		}
 	})
 }
 
@@ -298,9 +305,10 @@ func (f *live) largeMessages(t *testing.T) {
 	f.expect(t, d.SourceURL, 5)
 }
 
-// TestDeepDeadLetterQueue counts the requests that 10,000 dead letters cost.
+// TestDeepDeadLetterQueue counts the requests that many dead letters cost.
 func TestDeepDeadLetterQueue(t *testing.T) {
-	const n = 10_000
+	t.Parallel()
+	const n = 2_000 // the requests grow with it; more only takes longer
 	awstest.Each(t, func(t *testing.T, endpoint string) {
 		if !strings.HasSuffix(t.Name(), "embedded") || testing.Short() {
 			t.Skip("one endpoint suffices to count requests")

@@ -17,12 +17,11 @@ import (
 )
 
 const (
-	minHold     = 30 * time.Second
-	maxHold     = 10 * time.Minute
-	perMessage  = 20 * time.Millisecond // what a look may take for one message before its hold is too short
-	givers      = 8                     // batches that are given back at once
-	giveTimeout = 30 * time.Second      // all of giving back
-	lookWait    = time.Second           // of a poll: over no time at all, SQS asks only some of its servers
+	minHold    = 30 * time.Second
+	maxHold    = 10 * time.Minute
+	perMessage = 20 * time.Millisecond // what a look may take for one message before its hold is too short
+	givers     = 8                     // batches that are given back at once
+	lookWait   = time.Second           // of a poll: over no time at all, SQS asks only some of its servers
 )
 
 // Letter is a message as somebody finds it who looks at a queue.
@@ -253,7 +252,7 @@ func (l *Look) receive(ctx context.Context, n int) (letters []Letter, again bool
 // giveBack lets others have what is still held, at once and although ctx has ended. What
 // cannot be given back comes back when its hold runs out.
 func (l *Look) giveBack(ctx context.Context) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), giveTimeout)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), l.hold)
 	defer cancel()
 	var wg sync.WaitGroup
 	gate := make(chan struct{}, givers)

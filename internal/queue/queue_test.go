@@ -472,22 +472,33 @@ func TestReceiveErrors(t *testing.T) {
 
 func TestHangingPollIsEnded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		f := newFake("a")
-		var hung atomic.Int64
+		f := newFake()
+		var polls atomic.Int64
 		f.fault = func(op string) error {
-			if op == "ReceiveMessage" && hung.Add(1) <= 2 {
-				return errHang
+			if op == "ReceiveMessage" {
+				if n := polls.Add(1); n == 2 || n == 3 {
+					return errHang
+				}
 			}
 			return nil
 		}
 		r := start(t, f, Options{}, func(ctx context.Context, m Message) Outcome { return Ack() })
-		pass(31 * time.Second)
-		if ok, why := r.Ready(); ok || !strings.Contains(why, "not answered within 30s") {
-			t.Errorf("ready: %v %q", ok, why)
+		pass(25 * time.Second) // the first poll took a second; the next is within its time still
+		if ok, why := r.Ready(); !ok {
+			t.Errorf("not ready: %s", why)
 		}
-		pass(time.Minute)
-		if f.left() != 0 {
-			t.Error("the engine never polled again")
+		pass(1100 * time.Millisecond)
+		if ok, why := r.Ready(); ok || !strings.Contains(why, "not answered within 25s") {
+			t.Errorf("a poll is over its time: %v %q", ok, why)
+		}
+		f.send("a")
+		pass(5 * time.Second) // the poll after it, a short one, hangs as well
+		if ok, why := r.Ready(); ok {
+			t.Errorf("ready before a poll was answered: %q", why)
+		}
+		pass(5 * time.Second)
+		if ok, why := r.Ready(); !ok || f.left() != 0 {
+			t.Errorf("after a poll was answered: ready %v %q, %d left", ok, why, f.left())
 		}
 		r.stop()
 	})

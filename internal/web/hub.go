@@ -9,6 +9,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/tintype/tintype/internal/fault"
 )
 
 // The kinds of server-sent events.
@@ -90,6 +92,10 @@ func (h *hub) publishResult(img *Image, finished time.Time) (bool, error) {
 	if finished.Before(h.finished[img.ID]) {
 		return false, nil
 	}
+	// A worker that had it says that the original is gone: whoever deleted it knows.
+	if img.Error != nil && img.Error.Code == fault.CodeSourceGone && h.last(img.ID) == eventDeleted {
+		return false, nil
+	}
 	h.finished[img.ID] = finished
 	h.append(message{event: eventImage, imageID: img.ID, data: data})
 	return true, nil
@@ -127,6 +133,16 @@ func (h *hub) publishResync() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.append(message{event: eventResync, data: []byte("{}")})
+}
+
+// last is the kind of the last event about an image that is still kept. h.mu is held.
+func (h *hub) last(id string) string {
+	for i := len(h.ring) - 1; i >= 0; i-- {
+		if h.ring[i].imageID == id {
+			return h.ring[i].event
+		}
+	}
+	return ""
 }
 
 // append numbers m, keeps it and hands it to every client. h.mu is held.

@@ -6,7 +6,7 @@
 // record, and any number of instances may run side by side. It hears of finished
 // images only through its own queue on the topic processingnotification (Notifier).
 //
-// Of ours it may import backlog, deadletter, event, fault, presence, queue, recipe, store and
+// Of ours it may import backlog, deadletter, event, fault, outage, presence, queue, recipe, store and
 // imaging/sniff; it never imports another tier.
 package web
 
@@ -25,6 +25,7 @@ import (
 	"github.com/tintype/tintype/internal/backlog"
 	"github.com/tintype/tintype/internal/event"
 	"github.com/tintype/tintype/internal/fault"
+	"github.com/tintype/tintype/internal/outage"
 	"github.com/tintype/tintype/internal/presence"
 	"github.com/tintype/tintype/internal/recipe"
 	"github.com/tintype/tintype/internal/store"
@@ -352,16 +353,21 @@ func (s *Server) handleHealth(w http.ResponseWriter, r *http.Request) {
 func (s *Server) handleReady(w http.ResponseWriter, r *http.Request) {
 	if err := s.Ready(r.Context()); err != nil {
 		s.log.Info("not ready", "err", err)
-		s.writeJSON(w, r, http.StatusServiceUnavailable, map[string]string{"status": "not ready", "reason": notReadyReason(s.notifierState())})
+		s.writeJSON(w, r, http.StatusServiceUnavailable, map[string]string{"status": "not ready", "reason": notReadyReason(s.notifierState(), err)})
 		return
 	}
 	s.writeJSON(w, r, http.StatusOK, map[string]string{"status": "ready"})
 }
 
-// notReadyReason is for anybody to read: which part is missing, without addresses or causes.
-func notReadyReason(notifier error) string {
+// notReadyReason is for anybody to read: which part is missing, and what of it a person must
+// mend, without addresses or causes.
+func notReadyReason(notifier, all error) string {
+	reason := "the uploads bucket cannot be read"
 	if notifier != nil {
-		return "completion messages cannot be received"
+		reason = "completion messages cannot be received"
 	}
-	return "the uploads bucket cannot be read"
+	if hint := outage.Of(all).Hint(); hint != "" {
+		reason += ": " + hint
+	}
+	return reason
 }

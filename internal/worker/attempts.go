@@ -41,6 +41,8 @@ var hostname = sync.OnceValue(func() string {
 // written before the work; where no end follows, whoever reads it knows. The first
 // receive writes nothing unless it fails: what goes well, as nearly all does, costs no request.
 //
+// What waits in hand for a service that is down is one attempt, however often it is tried.
+//
 // Nothing about a record ever fails the work.
 type trial struct {
 	keep Attempts // nil: no records
@@ -59,13 +61,16 @@ func (w *Worker) attempt(ctx context.Context, log *slog.Logger, m queue.Message)
 		Attempt: m.ReceiveCount, Host: hostname(), PID: os.Getpid(), Program: w.opts.Program, Started: time.Now(),
 	}}
 	switch {
-	case m.ReceiveCount <= 1: // nobody had it before
+	case t.first(): // nobody had it before
 		t.known = &record.Record{MessageID: m.ID}
-	case t.keep != nil:
+	case t.keep != nil && m.Try <= 1: // a further try in hand is of the same attempt
 		t.write(ctx)
 	}
 	return t
 }
+
+// first says that nothing can be on record yet.
+func (t *trial) first() bool { return t.msg.ReceiveCount <= 1 && t.msg.Try <= 1 }
 
 // failed notes why a message must come again: of several causes the first, unless a later
 // one wants somebody to mend it.
@@ -82,16 +87,17 @@ func (t *trial) failed(key string, err error) {
 
 // end writes how it went, or removes the record of a message that has come to its end.
 func (t *trial) end(ctx context.Context, o queue.Outcome) {
-	first := t.msg.ReceiveCount <= 1
 	switch {
 	case t.keep == nil:
 		return
 	case o == queue.Ack():
-		if !first {
+		if !t.first() {
 			t.remove(ctx)
 		}
 		return
-	case ctx.Err() != nil && first:
+	case o.Held() && t.msg.Try > 1:
+		return // the first try has said it, and what is down may be what a record needs
+	case ctx.Err() != nil && t.first():
 		return // cut short, not failed
 	case ctx.Err() != nil:
 		t.now.Code, t.now.Message, t.now.Hint = record.CodeGivenBack, "the process was told to stop and gave the message back", ""

@@ -28,6 +28,7 @@ func TestAttemptsOnRealEndpoint(t *testing.T) {
 		t.Run("Life", func(t *testing.T) { testAttemptsLife(t, endpoint) })
 		t.Run("Junk", func(t *testing.T) { testAttemptsJunk(t, endpoint) })
 		t.Run("CutShort", func(t *testing.T) { testAttemptsCutShort(t, endpoint) })
+		t.Run("Held", func(t *testing.T) { testAttemptsHeld(t, endpoint) })
 		t.Run("CannotBeWritten", func(t *testing.T) { testAttemptsCannotBeWritten(t, endpoint) })
 		t.Run("Unreadable", func(t *testing.T) { testAttemptsUnreadable(t, endpoint) })
 		t.Run("SentAgain", func(t *testing.T) { testSentAgain(t, endpoint) })
@@ -184,6 +185,30 @@ func testAttemptsCutShort(t *testing.T, endpoint string) {
 		if c.code == "" != (r == nil) || r != nil && (len(r.Attempts) != 1 || r.Attempts[0].Code != c.code || r.Attempts[0].Ended == nil) {
 			t.Errorf("%d: %+v, want %q", i, r, c.code)
 		}
+	}
+}
+
+// testAttemptsHeld: a message waits in hand for a service. That is on record, written once.
+func testAttemptsHeld(t *testing.T, endpoint string) {
+	b := newBench(t, endpoint, nil)
+	keep := &counted{Store: b.Store}
+	b.worker = b.newWorker(func(o *Options) {
+		o.Attempts, o.Announcer = keep, &refusing{&fault.Error{Code: fault.CodeUnavailable, Message: "SNS is away", Outage: true}}
+	})
+	m := message(1, b.upload("a.jpg", picture(20, 10, 1), "", nil))
+	for m.Try = 1; m.Try <= 3; m.Try++ {
+		if got := b.worker.Handle(t.Context(), m); !got.Held() {
+			t.Fatalf("try %d: %v", m.Try, got)
+		}
+	}
+	last, ok := b.onRecord(m.ID).Last()
+	if n := keep.calls.Load(); n != 1 || !ok || last.Code != fault.CodeUnavailable || !strings.Contains(last.Message, "SNS is away") {
+		t.Errorf("%d requests, on record is %+v", n, last)
+	}
+	b.worker = b.newWorker(func(o *Options) { o.Attempts = keep })
+	b.handle(m, queue.Ack())
+	if r := b.onRecord(m.ID); r != nil {
+		t.Errorf("the message has ended well, and %+v is there", r)
 	}
 }
 
