@@ -372,8 +372,8 @@ func (s *state) sample() {
 	}
 	s.out.Extends += int(float64(held) * s.every / extendsEvery)
 	rate := 0.0
-	if s.plan.rate != nil && s.now < s.until {
-		rate = s.plan.rate(s.now)
+	if s.rate != nil && s.now < s.until {
+		rate = s.rate(s.now)
 	}
 	s.out.Points = append(s.out.Points, point{s.now, float64(s.queue.len()), age, float64(s.serving() * s.workers), float64(s.inFlight), rate, float64(s.out.Done)})
 }

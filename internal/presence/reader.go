@@ -44,7 +44,7 @@ func Workers(apps []Seen) int {
 	n := 0
 	for _, a := range apps {
 		if a.Alive() {
-			n += a.App.Workers
+			n += a.Workers
 		}
 	}
 	return n

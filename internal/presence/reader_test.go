@@ -196,7 +196,7 @@ func TestReaderReadsWhatChanged(t *testing.T) {
 		body, _ := x.encode()
 		put(t, client, Key("b"), string(body))
 		if n := count(func() {
-			if seen := look(t, r); len(seen) != 3 || seen[1].App.Workers != 7 {
+			if seen := look(t, r); len(seen) != 3 || seen[1].Workers != 7 {
 				t.Errorf("%+v", seen)
 			}
 		}); n != 2 {

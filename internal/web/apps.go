@@ -89,7 +89,7 @@ func (s *Server) watchApps(ctx context.Context) {
 	defer tick.Stop()
 	w := watch{Server: s}
 	for {
-		if s.hub.count() == 0 {
+		for s.hub.count() == 0 { // they may have left again
 			w = watch{Server: s} // who comes next loads what there is
 			select {
 			case <-s.hub.joined:

@@ -6,8 +6,8 @@
 // record, and any number of instances may run side by side. It hears of finished
 // images only through its own queue on the topic processingnotification (Notifier).
 //
-// Of ours it may import backlog, deadletter, event, fault, outage, presence, queue, recipe, store and
-// imaging/sniff; it never imports another tier.
+// Of ours it may import backlog, deadletter, event, fault, outage, presence, queue, recipe,
+// store and imaging/sniff; it never imports another tier.
 package web
 
 import (
