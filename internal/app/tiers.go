@@ -112,6 +112,10 @@ func (access *webAccess) webTier(cfg config.Config, book *recipe.Book, c aws.Con
 			Notifier: web.NotifierOptions{SQS: d.clients.SQS, SNS: d.clients.SNS, TopicARN: res.CompletionTopicARN, Host: host},
 			Backlog:  d.backlog(cfg, res, apps), Apps: apps, AppsEvery: cfg.Presence,
 			Mode: modeDecoupled, MaxBytes: cfg.Limits.Bytes, MaxPixels: cfg.Limits.Pixels, MaxSide: cfg.Limits.Side,
+			Names: web.Names{
+				Uploads: cfg.Names.Uploads(), Results: cfg.Names.Results(), Queue: cfg.Names.Queue, DeadLetters: cfg.Names.DeadLetterQueue,
+				UploadTopic: cfg.Names.UploadTopic, CompletionTopic: cfg.Names.CompletionTopic,
+			},
 			Origins: pageOrigins(cfg), Auth: access.guard, CORSOrigins: cfg.Web.Access.CORSOrigins,
 			Uploads: cfg.Web.Uploads, Version: Program(), Logger: log.With("tier", "web"),
 		})

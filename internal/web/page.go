@@ -95,13 +95,6 @@ func (s *Server) writeView(w http.ResponseWriter, r *http.Request, status int, v
 	_, _ = w.Write(body)
 }
 
-// plainPage answers a page that scripts fill.
-func (s *Server) plainPage(name, title string) http.HandlerFunc {
-	return func(w http.ResponseWriter, r *http.Request) {
-		s.writeView(w, r, http.StatusOK, view{Page: name, Title: title})
-	}
-}
-
 // step makes about a hundred stops of a number's range, or as many as there are: where the
 // default lies between two of them, browsers would move it.
 func step(p recipe.Param) string {

@@ -68,8 +68,6 @@ type Options struct {
 	// Notifier says where completion messages come from. Without its clients there are no live
 	// updates: the page then polls.
 	Notifier NotifierOptions
-	// DeadLetters deals with the dead-letter queue; nil where there is none.
-	DeadLetters DeadLetters
 	// Backlog measures the queue, for GET /api/pipeline and metrics; nil: unknown.
 	Backlog *backlog.Meter
 	// Apps reads what app processes say of themselves; nil: images show as queued until they
@@ -77,6 +75,11 @@ type Options struct {
 	Apps *presence.Reader
 	// AppsEvery is how often Apps is asked while somebody listens to events; default 5 s.
 	AppsEvery time.Duration
+	// DeadLetters deals with the dead-letter queue; nil where there is none.
+	DeadLetters DeadLetters
+
+	// Names are the resources' names as the page draws them; the usual ones by default.
+	Names Names
 
 	// Processor, where set, makes this the coupled web tier: uploads are handed to it and waited
 	// for, no event is expected and nothing goes past this server to S3.
@@ -309,8 +312,9 @@ func (s *Server) routes() http.Handler {
 	s.mux = mux
 	mux.HandleFunc("GET /{$}", s.handlePage)
 	mux.HandleFunc("GET /images/{id}", s.handleImagePage)
-	mux.HandleFunc("GET /pipeline", s.plainPage("pipeline", "Pipeline"))
-	mux.HandleFunc("GET /deadletters", s.plainPage("deadletters", "Dead letters"))
+	mux.HandleFunc("GET /pipeline", s.handlePipelinePage)
+	mux.HandleFunc("GET /deadletters", s.handleDeadLettersPage)
+	mux.HandleFunc("POST /deadletters", s.handleLettersForm)
 	mux.HandleFunc("GET /static/{file...}", s.handleStatic)
 	mux.HandleFunc("GET /api/config", s.handleConfig)
 	mux.HandleFunc("POST /api/uploads", s.handleUploads)
