@@ -55,6 +55,7 @@ func (access *webAccess) coupledWeb(cfg config.Config, book *recipe.Book, c aws.
 		srv, err := web.New(web.Options{
 			Store: d.store, Recipes: book, Processor: coupled.NewClient(cfg.Coupled.URL()),
 			MaxBytes: cfg.Limits.Bytes, MaxPixels: cfg.Limits.Pixels, MaxSide: cfg.Limits.Side,
+			Names:   web.Names{Uploads: d.spec.UploadsBucket, Results: d.spec.ResultsBucket},
 			Origins: pageOrigins(cfg), Auth: access.guard, CORSOrigins: cfg.Web.Access.CORSOrigins,
 			Uploads: cfg.Web.Uploads, Version: Program(), Logger: log,
 		})

@@ -9,6 +9,7 @@ import (
 	"github.com/tintype/tintype/internal/event"
 	"github.com/tintype/tintype/internal/recipe"
 	"github.com/tintype/tintype/internal/store"
+	"github.com/tintype/tintype/internal/web/auth"
 )
 
 // uploadCoupled hands a received image to the app tier and answers when it is finished.
@@ -18,7 +19,7 @@ func (s *Server) uploadCoupled(w http.ResponseWriter, r *http.Request, form *spo
 	if err := s.tellCoupled(r, m, err); err != nil {
 		return err
 	}
-	s.log.Info("image processed", "image", m.ID, "key", m.Source.Key, "bytes", form.size, "recipe", m.Recipe)
+	s.log.Info("image processed", "image", m.ID, "key", m.Source.Key, "bytes", form.size, "recipe", m.Recipe, auth.By(r.Context()))
 	if html {
 		w.Header().Set("Location", "/")
 		w.WriteHeader(http.StatusSeeOther)
@@ -37,7 +38,7 @@ func (s *Server) retryCoupled(w http.ResponseWriter, r *http.Request, info store
 	if err := s.tellCoupled(r, m, err); err != nil {
 		return err
 	}
-	s.log.Info("image processed again", "image", info.ID, "recipe", m.Recipe)
+	s.log.Info("image processed again", "image", info.ID, "recipe", m.Recipe, auth.By(r.Context()))
 	s.writeFinished(w, r, m)
 	return nil
 }
