@@ -90,6 +90,28 @@ func TestPipelineWords(t *testing.T) {
 		})
 	}
 
+	// A burst, and how it is worked off: one look each other second at what waits and what is done.
+	titles := webtest.Eval[[]string](b, `(() => {
+		const f = new state.Flow();
+		return [[0, 0], [0, 0], [400, 0], [380, 20], [340, 60], [300, 100], [100, 300], [0, 400], [0, 400], [50, 400], [50, 400], [50, 400], [50, 400]].map(([waiting, done], i) => {
+			const at = 1e12 + 2000 * i;
+			const d = { time: new Date(at).toISOString(), queue: { waiting, inFlight: 0, workers: 2 }, rates: [{ seconds: 60, done, failed: 0 }], live: true,
+				apps: [{ ready: true, workers: 2, done, failed: 0, inWork: [], seen: new Date(at).toISOString() }] };
+			f.add(d, at);
+			const v = state.verdict(d, f);
+			return v.title + (v.text.match(/just come in|done in .*/)?.[0] ?? '');
+		});
+	})()`)
+	want := []string{
+		"", "", "400 images to go.just come in", "380 images to go.", "Catching up: 340 images to go.done in less than a minute.", "Catching up: 300 images to go.done in less than a minute.",
+		"Catching up: 100 images to go.done in less than a minute.", "", "", "50 images to go.", "50 images to go.", "50 images to go.just come in", "Nobody takes images from the queue.",
+	}
+	for i, got := range titles {
+		if i >= len(want) || got != want[i] {
+			t.Errorf("look %d: %q, want %q", i, got, want[min(i, len(want)-1)])
+		}
+	}
+
 	// Lines have gaps where nothing is known, and where nobody asked for long.
 	if got := webtest.Eval[[]int](b, `plot.segments([{ t: 0, v: 1 }, { t: 2000, v: 2 }, { t: 4000, v: null }, { t: 6000, v: 3 }, { t: 60000, v: 4 }], (p) => p.v, (x) => x, (y) => y).map((run) => run.length)`); fmt.Sprint(got) != "[2 1 1]" {
 		t.Errorf("the line's parts have %v points", got)

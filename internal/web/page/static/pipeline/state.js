@@ -14,13 +14,15 @@ const perMinute = (r, n) => (r ? n * 60 / r.seconds : null);
 export const donePerMinute = (doc) => perMinute(minute(doc), minute(doc)?.done);
 export const failedPerMinute = (doc) => perMinute(minute(doc), minute(doc)?.failed);
 
-// Flow keeps the answers of the last twenty seconds and derives from them what no single one tells.
+const kept = 12000; // ms of answers that a Flow keeps: what came before a burst must not hide that it is worked off
+
+// Flow keeps the answers of the last seconds and derives from them what no single one tells.
 export class Flow {
   constructor() { this.seen = []; }
 
   add(doc, at) {
     this.seen.push({ at, undone: undone(doc), idle: doc.queue ? doc.queue.waiting > 0 && doc.queue.inFlight === 0 : false, dead: doc.queue?.deadLetters ?? 0, worked: worked(doc) });
-    while (this.seen.length > 2 && at - this.seen[1].at > 20000) this.seen.shift();
+    while (this.seen.length > 2 && at - this.seen[0].at > kept) this.seen.shift();
   }
 
   // stuck reports whether images have been waiting for some seconds and nobody took any: a
@@ -31,43 +33,47 @@ export class Flow {
     return before >= 0 && this.seen[before].undone <= last.undone && this.seen.slice(before).every((s) => s.idle);
   }
 
-  // drain is how many images fewer are undone per minute; negative while more arrive than leave.
+  // drain is how many images fewer are undone per minute, by the line that fits best; negative
+  // while more arrive than leave, null while that cannot be told. Where they have only become
+  // fewer for some seconds, the burst before that does not count.
   drain() {
-    const [first, last] = [this.seen[0], this.seen.at(-1)];
-    if (!first || last.at - first.at < 4000) return null;
-    return (first.undone - last.undone) * 60000 / (last.at - first.at);
+    if (this.seen.length < 3) return null;
+    let from = this.seen.length - 1;
+    while (from > 0 && this.seen[from - 1].undone >= this.seen[from].undone) from--;
+    const falling = this.seen.slice(from);
+    const told = falling.length >= 3 && falling.at(-1).at - falling[0].at >= 4000;
+    if (!told && from > 0 && falling[0].undone - this.seen[from - 1].undone > Math.max(10, falling[0].undone / 5)) return null;
+    const all = told ? falling : this.seen;
+    if (all.length < 3 || all.at(-1).at - all[0].at < 4000) return null;
+    const mean = (of) => sum(all, of) / all.length;
+    const [t, u] = [mean((s) => s.at), mean((s) => s.undone)];
+    return -60000 * sum(all, (s) => (s.at - t) * (s.undone - u)) / sum(all, (s) => (s.at - t) ** 2);
   }
 
-  // arriving is how many images come in per minute: those finished, and those that made the
-  // backlog grow.
-  arriving(doc) {
-    const drain = this.drain();
-    const finished = donePerMinute(doc);
-    if (drain === null || finished === null) return null;
-    const first = this.seen[0];
+  // rates are images per minute over the last ms: how many were finished, came into the queue,
+  // and became dead letters. Null while that cannot be told.
+  rates(doc, over) {
     const last = this.seen.at(-1);
-    const span = (last.at - first.at) / 60000;
-    const out = last.worked !== null && first.worked !== null && last.worked >= first.worked
-      ? (last.worked - first.worked) / span : finished + (failedPerMinute(doc) ?? 0);
-    return Math.max(0, out - drain + (last.dead - first.dead) / span);
+    if (!last) return null;
+    const recent = this.seen.filter((s) => last.at - s.at <= over);
+    const span = (last.at - recent[0].at) / 60000;
+    if (!span) return null;
+    // Processes tell how many they have finished; where one came or went, results are counted.
+    const told = recent.find((s) => s.worked !== null);
+    const known = told && told !== last && last.worked !== null && last.worked >= told.worked;
+    const finished = known ? (last.worked - told.worked) * 60000 / (last.at - told.at) : (donePerMinute(doc) ?? 0) + (failedPerMinute(doc) ?? 0);
+    const dead = Math.max(0, last.dead - recent[0].dead) / span;
+    return { finished, dead, arriving: Math.max(0, (last.undone - recent[0].undone) / span + finished + dead) };
   }
+
+  arriving(doc) { return this.seen.length > 1 && this.seen.at(-1).at - this.seen[0].at >= 4000 ? this.rates(doc, kept)?.arriving ?? null : null; }
 
   // moving says what runs along the arrows just now: nothing runs for longer than some seconds
   // after the last image.
   moving(doc) {
-    const last = this.seen.at(-1);
-    const recent = this.seen.filter((s) => last.at - s.at <= 9000);
-    const before = recent[0];
-    const span = (last.at - before.at) / 60000;
-    if (!span) return {};
-    const left = last.worked !== null && before.worked !== null ? Math.max(0, last.worked - before.worked) / span : (donePerMinute(doc) ?? 0);
-    const grew = (last.undone - before.undone) / span;
-    const dead = Math.max(0, last.dead - before.dead) / span;
-    return {
-      arriving: Math.max(0, grew + left + dead),
-      taken: live(doc).length && (doc.queue?.inFlight || left) ? Math.max(left, 1) : 0,
-      finished: left, dead,
-    };
+    const r = this.rates(doc, 9000);
+    if (!r) return {};
+    return { ...r, taken: live(doc).length && (doc.queue?.inFlight || r.finished) ? Math.max(r.finished, 1) : 0 };
   }
 }
 
@@ -108,11 +114,13 @@ export const none = { kind: '', title: '', text: '' };
 function backlog(doc, flow, left, apps) {
   const drain = flow.drain();
   const title = `${many(left, 'image')} to go.`;
+  const rates = flow.rates(doc, 9000);
+  if (rates?.arriving > 0 && !rates.finished) return { kind: 'wait', title, text: 'They have just come in.' };
   if (drain === null) return { kind: 'wait', title, text: 'The app tier is at work.' };
   if (drain > 0.02 * left || drain > 5) {
-    return { kind: 'wait', title: `Catching up: ${title}`, text: `The backlog shrinks by ${rate(drain)} a minute: done in ${about(left / drain * 60)}.`, eta: left / drain * 60 };
+    return { kind: 'wait', title: `Catching up: ${title}`, text: `The backlog shrinks by ${rate(drain)} a minute: done in ${about(left / drain * 60)}.` };
   }
-  if ((flow.moving(doc).finished ?? 0) > 0) {
+  if (rates?.finished > 0) {
     return {
       kind: 'wait', title, command: 'tintype app',
       text: `Images come in as fast as ${many(apps.length, 'app process', 'app processes')} can work them off. They are safe; more processes work them off sooner:`,
