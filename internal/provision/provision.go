@@ -3,8 +3,8 @@
 // the subscriptions and the bucket's event notification.
 //
 // It speaks S3, SNS and SQS through the SDK and nothing else, so that it does the
-// same on AWS and on the embedded endpoint. Of ours it imports only internal/fault
-// and what is below it.
+// same on AWS and on the embedded endpoint. Of ours it imports only internal/fault,
+// internal/outage and what is below it.
 package provision
 
 import (
@@ -21,6 +21,7 @@ import (
 	"github.com/aws/smithy-go"
 
 	"github.com/tintype/tintype/internal/fault"
+	"github.com/tintype/tintype/internal/outage"
 	"github.com/tintype/tintype/internal/provision/declare"
 )
 
@@ -196,7 +197,7 @@ func explain(op string, err error) error {
 		f.Op = op
 	}
 	var ae smithy.APIError
-	if !errors.As(err, &ae) {
+	if !errors.As(err, &ae) || outage.Of(err).Load() {
 		f.Kind, f.Message = fault.Retry, "no answer"
 		f.Hint = "check the endpoint (AWS_ENDPOINT_URL or --endpoint-url), the region and the credentials"
 		return f
