@@ -36,6 +36,8 @@ func (s Spec) webRole(st Stack) Role {
 		// It presigns as itself: what a browser does with a form or a URL, this role must be
 		// allowed. The body of an upload, its size and its type the form's own policy binds.
 		allow("Originals", Strings{st.Uploads.keys("")}, "s3:GetObject", "s3:PutObject", "s3:DeleteObject"),
+		// A retry copies the original onto itself; an original that has tags takes them along.
+		allow("TagsOfOriginals", Strings{st.Uploads.keys("")}, "s3:GetObjectTagging", "s3:PutObjectTagging"),
 		allow("Results", Strings{st.Results.keys("")}, "s3:GetObject", "s3:DeleteObject"),
 		// Without it S3 answers 403 for what is not there, and not 404.
 		allow("ListBoth", Strings{st.Uploads.ARN, st.Results.ARN}, "s3:ListBucket"),
@@ -58,7 +60,8 @@ func (s Spec) appRole(st Stack) Role {
 	d := Document{Statement: []Statement{
 		allow("Originals", Strings{st.Uploads.keys("")}, "s3:GetObject"),
 		allow("Results", Strings{st.Results.keys("")}, "s3:GetObject", "s3:PutObject"),
-		allow("Presence", Strings{st.Results.keys(PresencePrefix)}, "s3:DeleteObject"),
+		// Its presence when it stops, and the record of failed attempts once one succeeds.
+		allow("OwnRecords", Strings{st.Results.keys(PresencePrefix), st.Results.keys(AttemptsPrefix)}, "s3:DeleteObject"),
 		// Without it S3 answers 403 for what is not there, and not 404: a result that is not
 		// made yet and an original that was deleted would look like a refusal.
 		allow("TellAbsentFromRefused", Strings{st.Uploads.ARN, st.Results.ARN}, "s3:ListBucket"),
