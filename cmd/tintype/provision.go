@@ -21,6 +21,9 @@ func provisionCommand() command {
 		setup: func(fs *pflag.FlagSet, cfg *config.Config) func(context.Context, app.IO, []string) error {
 			var o app.ProvisionOptions
 			fs.BoolVar(&o.DryRun, "dry-run", false, "say what would be changed, and change nothing")
+			fs.BoolVar(&o.Delete, "delete", false, "take it all down again, after asking; buckets only when they are empty")
+			fs.StringSliceVar(&o.Force, "force", nil, "with --delete: name of a bucket that goes with all that is in it; repeatable")
+			fs.BoolVar(&o.Yes, "yes", false, "with --delete: do not ask")
 			fs.StringVar(&o.Template, "template", "", "print that instead: cloudformation (all resources and roles), iam (the roles' policies), kms (what the key's policy needs)")
 			fs.StringVar(&o.Account, "account", "", "AWS account id in printed policies (default: the account of the queue)")
 			fs.StringVar(&cfg.KMSKey, "kms-key", cfg.KMSKey, "ARN of the KMS key to encrypt buckets, topics and queues with")
@@ -33,6 +36,9 @@ func provisionCommand() command {
 				case "", "cloudformation", "iam", "kms":
 				default:
 					return &usageError{"provision", fmt.Errorf("--template: %q: cloudformation, iam or kms", o.Template)}
+				}
+				if !o.Delete && (o.Yes || len(o.Force) > 0) {
+					return &usageError{"provision", errors.New("--force and --yes go with --delete")}
 				}
 				if o.Account != "" && !accountID.MatchString(o.Account) {
 					return &usageError{"provision", errors.New("--account: an account's id has twelve digits")}

@@ -15,8 +15,11 @@ import (
 // ProvisionOptions say what provision does besides bringing everything to its declared state.
 type ProvisionOptions struct {
 	DryRun   bool
-	Template string // prints that instead
-	Account  string // of the ARNs in what is printed; empty: as the services say
+	Delete   bool     // takes everything down instead
+	Yes      bool     // with Delete: does not ask
+	Force    []string // with Delete: buckets that go with all that is in them
+	Template string   // prints that instead
+	Account  string   // of the ARNs in what is printed; empty: as the services say
 }
 
 // Provision creates or repairs the resources and says what it changed.
@@ -35,6 +38,9 @@ func Provision(ctx context.Context, cfg config.Config, out IO, o ProvisionOption
 	}
 	if o.Template != "" {
 		return printPolicies(ctx, d, out, o)
+	}
+	if o.Delete {
+		return takeDown(ctx, d, out, o)
 	}
 	run := provision.Ensure
 	if o.DryRun {

@@ -62,6 +62,7 @@ func administrators() []string {
 	return []string{
 		"CreateBucket", "DeleteBucket", "PutBucketCors", "PutBucketEncryption", "PutBucketLifecycleConfiguration", "PutBucketNotificationConfiguration",
 		"PutBucketPolicy", "DeleteBucketPolicy", "PutBucketTagging", "PutPublicAccessBlock",
+		"ListObjectVersions", "ListDeadLetterSourceQueues",
 		"CreateTopic", "DeleteTopic", "SetTopicAttributes", "TagResource", "ListTopics", "NewListDeadLetterSourceQueuesPaginator",
 	}
 }
