@@ -261,9 +261,7 @@ rules:
 	g.drained("ImageApp")
 	tintype(t, op.env, "audit", "--deep", "--peek", "--sweep", "--older-than", "1s", "--grace", "0s", "--settle", "100ms", "--yes", "--recipes", recipes)
 	op.run(0, "queue", "stats")
-	op.run(0, "queue", "peek")
-	op.run(0, "queue", "purge", "--yes")
-	op.run(0, "provision", "--dry-run", "--web-addr", g.webAddr)
+	op.run(0, "provision", "--dry-run", "--web-addr", g.webAddr, "--email", "ann@example.com")
 
 	// A heartbeat of the web tier's queue, and the ends of both.
 	within(t, 2*time.Minute-time.Since(began), "a heartbeat", func() error {
@@ -281,6 +279,9 @@ rules:
 			t.Errorf("%s ends with %d", p.name, code)
 		}
 	}
+	g.sendTo("ImageApp", "what nobody takes away from who looks")
+	op.run(0, "queue", "peek")
+	op.run(0, "queue", "purge", "--yes")
 	g.mu.Lock()
 	for _, a := range g.refused {
 		t.Errorf("refused: %+v", a)

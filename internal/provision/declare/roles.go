@@ -85,7 +85,8 @@ func (s Spec) operatorRole(st Stack) Role {
 	// doctor compares all that is declared with what is there.
 	d.add(
 		allow("LookAtBuckets", Strings{st.Uploads.ARN, st.Results.ARN}, "s3:GetBucketPublicAccessBlock", "s3:GetEncryptionConfiguration", "s3:GetBucketCORS",
-			"s3:GetLifecycleConfiguration", "s3:GetBucketTagging", "s3:GetBucketPolicy", "s3:GetBucketNotification"),
+			"s3:GetLifecycleConfiguration", "s3:GetBucketTagging", "s3:GetBucketPolicy"),
+		allow("LookAtNotification", Strings{st.Uploads.ARN}, "s3:GetBucketNotification"),
 		allow("LookAtQueues", Strings{st.Queue.ARN, st.DeadLetterQueue.ARN}, "sqs:ListQueueTags"),
 		allow("LookAtTopics", Strings{st.UploadTopic.ARN, st.CompletionTopic.ARN}, "sns:GetTopicAttributes", "sns:ListTagsForResource", "sns:ListSubscriptionsByTopic"))
 	d.add(s.keyUse("kms:Decrypt", "kms:GenerateDataKey")...)
