@@ -79,7 +79,7 @@ func usersFile(path string) ([]byte, error) {
 		err = localaws.CheckUsers(text)
 	}
 	if err != nil {
-		return nil, &BadSetting{fmt.Errorf("--users: %w", err)}
+		return nil, &BadSetting{fmt.Errorf("--iam-users: %w", err)}
 	}
 	return text, nil
 }

@@ -232,7 +232,7 @@ func (c *Config) Bind(fs *pflag.FlagSet, groups ...Group) {
 			fs.StringVar(&c.Endpoint.Region, "region", c.Endpoint.Region, "region that it says it is")
 			fs.StringVar(&c.Endpoint.AccessKey, "access-key", c.Endpoint.AccessKey, "access key that it accepts")
 			fs.StringVar(&c.Endpoint.SecretKey, "secret-key", c.Endpoint.SecretKey, "secret of that key")
-			fs.StringVar(&c.Endpoint.Users, "users", c.Endpoint.Users, "JSON file of further users: access keys that may do what their IAM policies say")
+			fs.StringVar(&c.Endpoint.Users, "iam-users", c.Endpoint.Users, "JSON file of further users: access keys that may do what their IAM policies say")
 			fs.StringVar(&c.Endpoint.SMTP, "smtp", c.Endpoint.SMTP, "SMTP server (host:port) that mails are sent to, besides the inbox")
 			fs.StringVar(&c.Endpoint.SMTPUser, "smtp-user", c.Endpoint.SMTPUser, "user to authenticate as at the SMTP server")
 			fs.StringVar(&c.Endpoint.SMTPPassword, "smtp-password", c.Endpoint.SMTPPassword, "password of that user; better given as TINTYPE_SMTP_PASSWORD")

@@ -74,8 +74,9 @@ type ensurer struct {
 	stack declare.Stack // once the account is known
 	res   Resources
 	dry   bool // nothing is changed
-	// born are queues that were missing when this run began.
+	// born are queues that were missing when this run began, made those that it has made.
 	born    map[string]bool
+	made    map[string]bool
 	changes []Change
 }
 

@@ -8,6 +8,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/aws/arn"
@@ -21,7 +22,7 @@ import (
 // locate finds out which account this is, from a queue of it. Where there is none the
 // first is made, or, in a dry run, a topic is asked.
 func (e *ensurer) locate(ctx context.Context) error {
-	e.born = map[string]bool{}
+	e.born, e.made = map[string]bool{}, map[string]bool{}
 	known := ""
 	for _, name := range []string{e.spec.DeadLetterQueue, e.spec.Queue} {
 		_, arnText, err := e.findQueue(ctx, name)
@@ -160,14 +161,35 @@ func (e *ensurer) queuePolicies(ctx context.Context) error {
 }
 
 func (e *ensurer) createQueue(ctx context.Context, name string) (url, arnText string, err error) {
-	e.born[name] = true
+	e.born[name], e.made[name] = true, true
 	if _, err := e.SQS.CreateQueue(ctx, &sqs.CreateQueueInput{QueueName: &name}); err != nil {
 		return "", "", err
 	}
 	return e.findQueue(ctx, name)
 }
 
+// A queue that was just made is not known everywhere at once.
+// https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_CreateQueue.html
+const (
+	newQueueTries = 8
+	newQueuePause = 500 * time.Millisecond
+)
+
 func (e *ensurer) findQueue(ctx context.Context, name string) (url, arnText string, err error) {
+	for try := 1; ; try++ {
+		url, arnText, err = e.lookQueue(ctx, name)
+		if !isQueueGone(err) || !e.made[name] || try == newQueueTries {
+			return url, arnText, err
+		}
+		select {
+		case <-ctx.Done():
+			return "", "", err
+		case <-time.After(newQueuePause):
+		}
+	}
+}
+
+func (e *ensurer) lookQueue(ctx context.Context, name string) (url, arnText string, err error) {
 	u, err := e.SQS.GetQueueUrl(ctx, &sqs.GetQueueUrlInput{QueueName: &name})
 	if err != nil {
 		return "", "", err
