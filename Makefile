@@ -11,7 +11,7 @@ TOOLS        := $(CURDIR)/.tools
 LINT         := $(TOOLS)/golangci-lint-$(LINT_VERSION)
 
 .DEFAULT_GOAL := help
-.PHONY: help up build deps deps-test test lint bench bench-endpoint bench-imaging asan soak fuzz clean
+.PHONY: help up build deps deps-test test lint bench bench-endpoint bench-imaging bench-scale asan soak fuzz clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -44,14 +44,17 @@ bench-endpoint: build ## measure the endpoint side by side with goaws and fauxqs
 bench-imaging: deps ## measure the imaging engines side by side with libjpeg alone and with sharp where it is installed (ARGS="…")
 	$(GO) run ./bench/imaging $(ARGS)
 
+bench-scale: ## simulate 10 to 10,000 images a second on AWS, and write docs/scale.md (ARGS="-measure", ARGS="-validate" measure first)
+	$(GO) run ./bench/scale $(or $(ARGS),-doc docs/scale.md)
+
 asan: deps ## run and fuzz the C of the fused engine under AddressSanitizer and UBSan (FUZZTIME=30s; needs gcc)
 	CGO_CFLAGS="-O1 -g -fsanitize=undefined -fno-sanitize-recover=undefined" CGO_LDFLAGS="-fsanitize=undefined" ASAN_OPTIONS=detect_leaks=0 \
 		$(GO) test -asan -short -count=1 ./internal/imaging/fused
 	CGO_CFLAGS="-O1 -g -fsanitize=undefined -fno-sanitize-recover=undefined" CGO_LDFLAGS="-fsanitize=undefined" ASAN_OPTIONS=detect_leaks=0 \
 		$(GO) test -asan -run '^$$' -fuzz FuzzJPEG -fuzzminimizetime 1s -fuzztime $(or $(FUZZTIME),30s) ./internal/imaging/fused
 
-soak: deps ## kill processes during a long backlog and count, and watch memory (SOAK_IMAGES=2000)
-	TINTYPE_SOAK_IMAGES=$(or $(SOAK_IMAGES),2000) $(GO) test -tags soak -timeout 60m -run Soak -v ./internal/e2e
+soak: deps ## every fault of docs/faults.md for long, and watch memory (SOAK_IMAGES=2000)
+	TINTYPE_SOAK_IMAGES=$(or $(SOAK_IMAGES),2000) $(GO) test -tags soak -timeout 120m -run Soak -v ./internal/e2e
 	$(GO) test -tags soak -timeout 60m -run Soak -v ./internal/imaging/isolate
 
 fuzz: deps ## fuzz each parser (FUZZTIME=30s each)

@@ -26,20 +26,30 @@ const (
 // Web runs one web tier until ctx ends.
 func Web(ctx context.Context, cfg config.Config, out IO) error {
 	if cfg.Mode == modeCoupled {
+		cfg.Web.Addr = cfg.Coupled.WebAddr
+	}
+	access, err := openAccess(cfg, logger(cfg, out.Err))
+	if err != nil {
+		return err
+	}
+	if cfg.Mode == modeCoupled {
 		return runTier(ctx, cfg, out, tier{
-			addr: cfg.Coupled.WebAddr, name: "coupled web tier", flag: "coupled-web-addr", make: coupledWeb,
-			welcome: "The coupled web tier is at http://%s and calls " + cfg.Coupled.URL() + ". Ctrl-C stops it.\n",
+			addr: cfg.Coupled.WebAddr, name: "coupled web tier", flag: "coupled-web-addr", make: access.coupledWeb,
+			welcome: "The coupled web tier is at " + access.scheme + "://%s and calls " + cfg.Coupled.URL() + ". Ctrl-C stops it.\n",
 		})
 	}
 	return runTier(ctx, cfg, out, tier{
-		addr: cfg.Web.Addr, name: "web tier", flag: "web-addr", make: webTier,
-		welcome: "The web tier is at http://%s. Ctrl-C stops it.\n",
+		addr: cfg.Web.Addr, name: "web tier", flag: "web-addr", make: access.webTier,
+		welcome: "The web tier is at " + access.scheme + "://%s. Ctrl-C stops it.\n",
 	})
 }
 
 // Worker runs one app tier until ctx ends.
 func Worker(ctx context.Context, cfg config.Config, out IO) error {
 	if cfg.Mode == modeCoupled {
+		if err := coupledMayBeReached(cfg); err != nil {
+			return err
+		}
 		return runTier(ctx, cfg, out, tier{
 			addr: cfg.Coupled.AppAddr, name: "coupled app tier", flag: "coupled-app-addr", make: coupledApp,
 			welcome: "The coupled app tier takes POST http://%s" + coupled.Path + ". Ctrl-C stops it.\n",
@@ -78,11 +88,11 @@ func runTier(ctx context.Context, cfg config.Config, out IO, t tier) error {
 
 // webTier is the web tier as a service. It waits for the endpoint if that does not
 // answer yet.
-func webTier(cfg config.Config, book *recipe.Book, c aws.Config, ln net.Listener, log *slog.Logger) service {
+func (access *webAccess) webTier(cfg config.Config, book *recipe.Book, c aws.Config, ln net.Listener, log *slog.Logger) service {
 	return service{name: "web tier", run: func(ctx context.Context) error {
 		defer ln.Close()
-		if !isLoopback("http://" + ln.Addr().String()) {
-			log.Warn("the web tier is open to other machines and asks nobody who they are: put a proxy that does in front of it", "address", ln.Addr().String())
+		if !access.guard.Asks() && !isLoopback("http://"+ln.Addr().String()) {
+			log.Warn("the web tier is open to other machines and asks nobody who they are", "address", ln.Addr().String())
 		}
 		d, err := openDeployment(cfg, c)
 		if err != nil {
@@ -96,18 +106,24 @@ func webTier(cfg config.Config, book *recipe.Book, c aws.Config, ln net.Listener
 		if err != nil {
 			host = "" // only a part of the queue's name, for operators
 		}
+		apps := d.presences(cfg, log)
 		srv, err := web.New(web.Options{
-			Store: d.store, Recipes: book,
+			Store: d.store, Recipes: book, DeadLetters: webDeadLetters(d, res, log),
 			Notifier: web.NotifierOptions{SQS: d.clients.SQS, SNS: d.clients.SNS, TopicARN: res.CompletionTopicARN, Host: host},
-			Figures:  web.SQSFigures(d.clients.SQS, res.QueueURL, res.DeadLetterQueueURL),
-			Mode:     modeDecoupled, MaxBytes: cfg.Limits.Bytes, MaxPixels: cfg.Limits.Pixels, MaxSide: cfg.Limits.Side,
-			Origins: cfg.Web.Origins, Uploads: cfg.Web.Uploads, Version: Program(), Logger: log.With("tier", "web"),
+			Backlog:  d.backlog(cfg, res, apps), Apps: apps, AppsEvery: cfg.Presence,
+			Mode: modeDecoupled, MaxBytes: cfg.Limits.Bytes, MaxPixels: cfg.Limits.Pixels, MaxSide: cfg.Limits.Side,
+			Names: web.Names{
+				Uploads: cfg.Names.Uploads(), Results: cfg.Names.Results(), Queue: cfg.Names.Queue, DeadLetters: cfg.Names.DeadLetterQueue,
+				UploadTopic: cfg.Names.UploadTopic, CompletionTopic: cfg.Names.CompletionTopic,
+			},
+			Origins: pageOrigins(cfg), Auth: access.guard, CORSOrigins: cfg.Web.Access.CORSOrigins,
+			Uploads: cfg.Web.Uploads, Version: Program(), Logger: log.With("tier", "web"),
 		})
 		if err != nil {
 			return err
 		}
 		return runAll(ctx, log,
-			service{"web server", func(ctx context.Context) error { return serve(ctx, ln, srv.Handler(), cfg.Drain, log) }},
+			service{"web server", func(ctx context.Context) error { return serve(ctx, access.secure(ln), srv.Handler(), cfg.Drain, log) }},
 			// Stops first: it ends the event streams, for which the server would wait.
 			service{"completion messages", srv.Run},
 		)
@@ -146,10 +162,11 @@ func workQueue(ctx context.Context, cfg config.Config, book *recipe.Book, c aws.
 		announcer.PageURL = func(string) string { return page }
 	}
 	w, err := worker.New(worker.Options{
-		Store: d.store, Imaging: engine, Recipes: book,
+		Store: d.store, Imaging: engine, Recipes: book, Attempts: d.store,
 		Announcer:     announcer,
 		UploadsBucket: d.spec.UploadsBucket, MaxBytes: cfg.Limits.Bytes, Workers: cfg.App.Workers, ImageTimeout: timeout,
-		Program: Program(), Logger: log,
+		InWorkChanged: status.changed,
+		Program:       Program(), Logger: log,
 	})
 	if err != nil {
 		return err
@@ -158,13 +175,21 @@ func workQueue(ctx context.Context, cfg config.Config, book *recipe.Book, c aws.
 		QueueURL: res.QueueURL, DrainTimeout: cfg.Drain, Logger: log,
 		// More messages than workers are held, so that fetching and storing go on while
 		// all workers compute.
-		Slots: 2*cfg.App.Workers + 2,
+		Slots: slots(cfg),
 	}, w.Handle)
 	if err != nil {
 		return err
 	}
-	status.working(q, w)
-	return q.Run(ctx)
+	status.working(q, w, d.backlog(cfg, res, d.presences(cfg, log)))
+	return status.run(ctx, cfg, d, log)
+}
+
+// slots is how many messages an app tier has in work at once.
+func slots(cfg config.Config) int {
+	if cfg.App.Slots > 0 {
+		return cfg.App.Slots
+	}
+	return 2*cfg.App.Workers + 2
 }
 
 // stopped is nil where the failure is only that we were told to stop.

@@ -25,6 +25,7 @@ type Source struct {
 	VersionID    string        // empty in an unversioned bucket
 	ContentType  string        // as the uploader said; no defence
 	LastModified time.Time
+	Archived     bool              // of Stat: it lies in an archive, and nobody has restored it
 	Recipe       string            // empty: the default recipe
 	Params       map[string]string // raw, as uploaded; nil: the defaults
 	// MetaErr says why the recipe's parameters in the object's metadata cannot be read:
@@ -67,7 +68,7 @@ func (s *Store) open(ctx context.Context, in *s3.GetObjectInput) (*Source, error
 		if status, c := code(err); status == http.StatusPreconditionFailed || c == "PreconditionFailed" {
 			return nil, sentinel(op, ErrChanged, fault.CodeSourceGone, "the original was overwritten by a newer upload", err)
 		}
-		return nil, classify(op, err)
+		return nil, ofThisObject(op, err)
 	}
 	src := &Source{
 		Body:         &classifiedBody{ReadCloser: out.Body, op: op},
@@ -90,7 +91,7 @@ type classifiedBody struct {
 func (b *classifiedBody) Read(p []byte) (int, error) {
 	n, err := b.ReadCloser.Read(p)
 	if err != nil && !errors.Is(err, io.EOF) {
-		err = classify(b.op, err)
+		err = whileReading(b.op, err)
 	}
 	return n, err
 }

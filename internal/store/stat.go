@@ -18,7 +18,7 @@ func (s *Store) Stat(ctx context.Context, key string) (*Source, error) {
 		if is404(err) {
 			return nil, sentinel(op, ErrNotFound, fault.CodeNotFound, "there is no such image", err)
 		}
-		return nil, classify(op, err)
+		return nil, ofThisObject(op, err)
 	}
 	src := &Source{
 		Size:         aws.ToInt64(out.ContentLength),
@@ -26,6 +26,7 @@ func (s *Store) Stat(ctx context.Context, key string) (*Source, error) {
 		VersionID:    realVersion(aws.ToString(out.VersionId)),
 		ContentType:  aws.ToString(out.ContentType),
 		LastModified: aws.ToTime(out.LastModified),
+		Archived:     unreadableNow(out),
 	}
 	src.Recipe, src.Params, src.MetaErr = decodeMeta(out.Metadata)
 	return src, nil

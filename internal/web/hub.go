@@ -9,6 +9,10 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/tintype/tintype/internal/event"
+	"github.com/tintype/tintype/internal/fault"
+	"github.com/tintype/tintype/internal/recipe"
 )
 
 // The kinds of server-sent events.
@@ -42,8 +46,10 @@ type hub struct {
 	ring     []message // the last events, oldest first
 	size     int       // capacity of ring
 	clients  map[*client]struct{}
-	finished map[string]time.Time // image id -> Finished of the newest result sent, for images in ring
+	finished map[string]result // image id -> the newest result sent, for images in ring
 	closed   bool
+
+	joined chan struct{} // holds a token after somebody has joined
 }
 
 // client is one listener. The hub owns out: it alone sends on it and closes it.
@@ -63,7 +69,8 @@ func newHub(size int) *hub {
 		epoch:    strings.ToLower(rand.Text()[:10]),
 		size:     size,
 		clients:  map[*client]struct{}{},
-		finished: map[string]time.Time{},
+		finished: map[string]result{},
+		joined:   make(chan struct{}, 1),
 	}
 }
 
@@ -77,24 +84,47 @@ func (h *hub) position() uint64 {
 // publishResult sends a finished image's document. Messages may overtake each
 // other on their way through SNS and SQS: a result older than one already sent is
 // dropped. It reports whether the event went out.
-func (h *hub) publishResult(img *Image, finished time.Time) (bool, error) {
+func (h *hub) publishResult(img *Image, of result) (bool, error) {
 	data, err := json.Marshal(img)
 	if err != nil {
 		return false, fmt.Errorf("encode event for image %s: %w", img.ID, err)
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if finished.Before(h.finished[img.ID]) {
+	if of.before(h.finished[img.ID]) {
 		return false, nil
 	}
-	h.finished[img.ID] = finished
+	// A worker that had it says that the original is gone: whoever deleted it knows.
+	if img.Error != nil && img.Error.Code == fault.CodeSourceGone && h.last(img.ID) == eventDeleted {
+		return false, nil
+	}
+	h.finished[img.ID] = of
 	h.append(message{event: eventImage, imageID: img.ID, data: data})
 	return true, nil
 }
 
-// publishQueued says that an image waits for a worker, unless an event about it
-// was published after position since: the worker may be done before the upload's
-// own request is, and "queued" must not follow "done".
+// result is what tells which of two results of an image is the newer one.
+type result struct {
+	key, sequencer string // of the event that it is of
+	finished       time.Time
+}
+
+func resultOf(m *recipe.Manifest) result {
+	return result{m.Source.Key, m.Source.Sequencer, m.Timings.Finished}
+}
+
+// before reports whether r is surely older than other. S3's own order of the events decides,
+// where there is one: the times are of the workers' clocks, which may differ.
+func (r result) before(other result) bool {
+	if r.key == other.key && r.sequencer != "" && other.sequencer != "" && r.sequencer != other.sequencer {
+		return event.Later(other.sequencer, r.sequencer)
+	}
+	return r.finished.Before(other.finished)
+}
+
+// publishQueued says that an image waits for a worker or is in work, unless an event
+// about it was published after position since: the worker may be done before the
+// upload's own request is, and "queued" must not follow "done".
 func (h *hub) publishQueued(img *Image, since uint64) error {
 	data, err := json.Marshal(img)
 	if err != nil {
@@ -124,6 +154,16 @@ func (h *hub) publishResync() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.append(message{event: eventResync, data: []byte("{}")})
+}
+
+// last is the kind of the last event about an image that is still kept. h.mu is held.
+func (h *hub) last(id string) string {
+	for i := len(h.ring) - 1; i >= 0; i-- {
+		if h.ring[i].imageID == id {
+			return h.ring[i].event
+		}
+	}
+	return ""
 }
 
 // append numbers m, keeps it and hands it to every client. h.mu is held.
@@ -167,6 +207,10 @@ func (h *hub) join(lastEventID string, max int) (c *client, first []message, ok 
 	}
 	c = &client{out: make(chan message, clientBuffer)}
 	h.clients[c] = struct{}{}
+	select {
+	case h.joined <- struct{}{}:
+	default:
+	}
 	if lastEventID == "" {
 		return c, []message{{seq: h.seq, event: eventReady, data: []byte("{}")}}, true
 	}

@@ -30,7 +30,8 @@ type attempt struct {
 	msg     queue.Message
 	up      event.Upload
 	id      string
-	started time.Time
+	started time.Time // for those who ask what is in work
+	begun   time.Time // for the manifest, by the store's clock, which the first answer of all tells
 
 	ask *Call // the recipe and parameters that count in the place of the original's; nil: its own
 
@@ -42,10 +43,12 @@ type attempt struct {
 // means that the message must come back.
 func (w *Worker) upload(ctx context.Context, log *slog.Logger, m queue.Message, u event.Upload) error {
 	id := store.IDForKey(u.Key)
-	a := &attempt{Worker: w, log: log.With("image", id, "key", u.Key), msg: m, up: u, id: id, started: time.Now().UTC()}
+	a := &attempt{Worker: w, log: log.With("image", id, "key", u.Key), msg: m, up: u, id: id, started: w.opts.Store.Now()}
+	defer w.begin(a)()
 	if err := a.look(ctx); err != nil {
 		return err
 	}
+	a.begun = w.opts.Store.Now()
 	if settled, err := a.settled(ctx); settled {
 		return err
 	}
@@ -54,6 +57,8 @@ func (w *Worker) upload(ctx context.Context, log *slog.Logger, m queue.Message, 
 
 // look reads the manifest that is there now.
 func (a *attempt) look(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, a.opts.CallTimeout)
+	defer cancel()
 	var err error
 	a.prev, a.prevETag, err = a.opts.Store.Manifest(ctx, a.id)
 	switch {
@@ -93,25 +98,37 @@ func (a *attempt) stale() bool {
 }
 
 // repeat deals with an event whose result is there. It is announced again only if the
-// message has been received before: then whoever had it may have ended between storing
-// and announcing. The announcement has the same id as the first.
+// message has been tried before, or sent again by somebody who looked at the dead letters, with
+// an id of its own: then whoever had it may have ended, or failed, between storing and
+// announcing. The announcement has the same id as the first.
 func (a *attempt) repeat(ctx context.Context) error {
+	sameEvent := a.prev.Source.Key == a.up.Key && a.up.Sequencer != "" && a.prev.Source.Sequencer == a.up.Sequencer
+	again := a.msg.ReceiveCount > 1 || a.msg.Try > 1 || a.unheard() || sameEvent && a.prev.MessageID != "" && a.prev.MessageID != a.msg.ID
 	a.unneeded.Add(1)
-	a.log.Info("there is a current result already", "announced_again", a.msg.ReceiveCount > 1)
-	if a.msg.ReceiveCount <= 1 {
+	a.log.Info("there is a current result already", "announced_again", again)
+	if !again {
 		return nil
 	}
-	return a.announce(ctx, a.prev)
+	m, err := a.confirm(ctx, a.prev)
+	if err != nil || m == nil {
+		return err
+	}
+	return a.announce(ctx, m)
 }
 
 // work fetches, processes and stores.
 func (a *attempt) work(ctx context.Context) error {
 	m := a.manifest()
+	a.inherit(m)
 	src, req, err := a.fetch(ctx, m)
 	switch {
 	case errors.Is(err, store.ErrChanged):
 		a.superseded.Add(1)
 		a.log.Info("overwritten by a newer upload, whose own event comes")
+		return nil
+	case errors.Is(err, store.ErrGone) && a.backfilled():
+		a.superseded.Add(1)
+		a.log.Info("deleted since the backfill saw it")
 		return nil
 	case errors.Is(err, errCurrent):
 		return a.repeat(ctx)
@@ -144,7 +161,7 @@ func (a *attempt) manifest() *recipe.Manifest {
 	return &recipe.Manifest{
 		Version: recipe.ManifestVersion, ID: a.id, Recipe: recipe.Default, Attempts: a.msg.ReceiveCount,
 		Source:  recipe.Source{Bucket: a.up.Bucket, Key: a.up.Key, ETag: a.up.ETag, VersionID: a.up.VersionID, Sequencer: a.up.Sequencer, Bytes: a.up.Size},
-		Timings: recipe.Timings{Uploaded: uploaded, Started: a.started}, Program: a.opts.Program, Libvips: a.opts.Imaging.Version(), MessageID: a.msg.ID,
+		Timings: recipe.Timings{Uploaded: uploaded, Started: a.begun}, Program: a.opts.Program, Libvips: a.opts.Imaging.Version(), MessageID: a.msg.ID,
 	}
 }
 
@@ -163,7 +180,7 @@ func (a *attempt) fetch(ctx context.Context, m *recipe.Manifest) (src *store.Sou
 	}
 	defer src.Body.Close()
 	m.Source.ETag, m.Source.VersionID, m.Source.Bytes, m.Source.ContentType = src.ETag, src.VersionID, src.Size, src.ContentType
-	if m.Timings.Uploaded.IsZero() {
+	if m.Timings.Uploaded.IsZero() || a.backfilled() {
 		m.Timings.Uploaded = src.LastModified
 	}
 	if a.ask != nil {
@@ -175,13 +192,13 @@ func (a *attempt) fetch(ctx context.Context, m *recipe.Manifest) (src *store.Sou
 	if src.MetaErr != nil {
 		return nil, req, src.MetaErr
 	}
+	m.Asked = &recipe.Asked{Recipe: src.Recipe, Params: src.Params}
 	job, err := a.opts.Recipes.Resolve(name, params)
 	if err != nil {
 		return nil, req, err
 	}
 	m.Recipe, m.Params, m.RecipeHash = job.Recipe, job.Params, job.Hash
-	// A later event of the same content is somebody asking again: then the work is done again.
-	if a.prev.Current(src.ETag, src.VersionID, job.Hash) && a.prev.Source.Key == a.up.Key && !event.Later(a.up.Sequencer, a.prev.Source.Sequencer) {
+	if a.prev.Current(src.ETag, src.VersionID, job.Hash) && a.prev.Source.Key == a.up.Key && !a.askedAgain() {
 		return nil, req, errCurrent
 	}
 	req.Job = job
@@ -274,14 +291,14 @@ const commitTries = 5
 // finish commits the manifest and announces it. Where somebody else wrote in between, the
 // newer event wins: ours is dropped, or written over theirs.
 func (a *attempt) finish(ctx context.Context, m *recipe.Manifest) error {
-	m.Timings.Finished = time.Now().UTC()
+	m.Timings.Finished = a.opts.Store.Now()
 	for range commitTries {
 		if ctx.Err() != nil { // the lease is lost, or time is up: nothing may be published
 			return context.Cause(ctx)
 		}
-		err := a.opts.Store.CommitManifest(ctx, m, a.prevETag)
+		err := a.commit(ctx, m)
 		if err == nil {
-			return a.announceNew(ctx, m)
+			return a.conclude(ctx, m)
 		}
 		if !errors.Is(err, store.ErrConflict) {
 			return err
@@ -290,10 +307,18 @@ func (a *attempt) finish(ctx context.Context, m *recipe.Manifest) error {
 			return err
 		}
 		if a.ownWrite(m) { // it was stored, only the answer was lost
-			return a.announceNew(ctx, m)
+			return a.conclude(ctx, m)
+		}
+		if a.prev != nil && a.prev.Error != nil && a.prev.Error.Code == fault.CodeSourceGone && m.Status == recipe.Done {
+			// The original went and came back. Whoever saw it gone is deleting outputs, which may be
+			// these: it is done again after that.
+			return fmt.Errorf("commit the manifest of %s: its outputs are being deleted: %w", a.id, store.ErrConflict)
 		}
 		if settled, err := a.settled(ctx); settled {
 			return err
+		}
+		if a.backfilled() && a.prev != nil {
+			return a.yield(ctx, m)
 		}
 		// The same source and job, without sequencers to tell two events apart.
 		if a.prev.Current(m.Source.ETag, m.Source.VersionID, m.RecipeHash) && a.prev.Status == m.Status && m.Source.Sequencer == "" {
@@ -308,8 +333,18 @@ func (a *attempt) ownWrite(m *recipe.Manifest) bool {
 	return a.prev != nil && a.prev.MessageID == m.MessageID && a.prev.Attempts == m.Attempts && a.prev.Timings.Finished.Equal(m.Timings.Finished)
 }
 
-// announceNew announces a result that has just been stored, and counts it.
-func (a *attempt) announceNew(ctx context.Context, m *recipe.Manifest) error {
+func (a *attempt) commit(ctx context.Context, m *recipe.Manifest) error {
+	ctx, cancel := context.WithTimeout(ctx, a.opts.CallTimeout)
+	defer cancel()
+	return a.opts.Store.CommitManifest(ctx, m, a.prevETag)
+}
+
+// conclude counts a result that has just been stored, and announces it.
+func (a *attempt) conclude(ctx context.Context, m *recipe.Manifest) error {
+	final, err := a.confirm(ctx, m)
+	if final != nil {
+		m = final
+	}
 	t := m.Timings
 	log := a.log.With("recipe", m.Recipe, "fetch_ms", t.FetchMS, "process_ms", t.ProcessMS, "store_ms", t.StoreMS, "waited_ms", t.Started.Sub(t.Uploaded).Milliseconds())
 	if m.Status == recipe.Failed {
@@ -318,6 +353,9 @@ func (a *attempt) announceNew(ctx context.Context, m *recipe.Manifest) error {
 	} else {
 		a.done.Add(1)
 		log.Info("an image is done", "bytes", m.Source.Bytes, "width", m.Source.Width, "height", m.Source.Height, "outputs", len(m.Outputs))
+	}
+	if err != nil || final == nil {
+		return err
 	}
 	return a.announce(ctx, m)
 }
@@ -328,5 +366,10 @@ func (a *attempt) announce(ctx context.Context, m *recipe.Manifest) error {
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
+	if a.silent() {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, a.opts.CallTimeout)
+	defer cancel()
 	return a.opts.Announcer.Announce(ctx, event.NewCompletion(m))
 }
