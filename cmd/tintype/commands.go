@@ -77,10 +77,7 @@ func commands() []command {
 			name: "endpoint", summary: "run the embedded S3, SNS and SQS alone",
 			groups: []config.Group{config.GroupEndpoint, config.GroupRun}, setup: plain(app.Endpoint),
 		},
-		{
-			name: "provision", summary: "create or repair buckets, topics, queues, subscriptions and the event notification",
-			groups: join(aws, []config.Group{config.GroupWeb, config.GroupProvision}), setup: plain(app.Provision),
-		},
+		provisionCommand(),
 		{
 			name: "doctor", summary: "check what this machine can do, and whether the resources can be reached",
 			groups: join(aws, []config.Group{config.GroupImaging}), setup: plain(app.Doctor),

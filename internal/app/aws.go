@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -128,14 +129,25 @@ func openDeployment(cfg config.Config, c aws.Config) (*deployment, error) {
 			Region: c.Region, UploadsBucket: cfg.Names.Uploads(), ResultsBucket: cfg.Names.Results(),
 			Queue: cfg.Names.Queue, DeadLetterQueue: cfg.Names.DeadLetterQueue,
 			UploadTopic: cfg.Names.UploadTopic, CompletionTopic: cfg.Names.CompletionTopic,
-			Origins: origins(cfg), Emails: cfg.Emails,
+			Origins: origins(cfg), Emails: cfg.Emails, KMSKey: cfg.KMSKey, Tags: cfg.Tags,
 		},
 	}
+	d.spec.PlainHTTP = isPlain(d.clients)
 	var err error
 	d.store, err = store.New(d.clients.S3, store.Options{
 		UploadsBucket: d.spec.UploadsBucket, ResultsBucket: d.spec.ResultsBucket, PublicURL: cfg.AWS.PublicS3URL,
 	})
 	return d, err
+}
+
+// isPlain says whether one of the services is reached without TLS.
+func isPlain(c provision.Clients) bool {
+	for _, base := range []*string{c.S3.Options().BaseEndpoint, c.SNS.Options().BaseEndpoint, c.SQS.Options().BaseEndpoint} {
+		if strings.HasPrefix(aws.ToString(base), "http://") {
+			return true
+		}
+	}
+	return false
 }
 
 // find looks the resources up, waiting for as long as nobody answers: a tier may be

@@ -37,6 +37,10 @@ func openEndpoint(cfg config.Config, log *slog.Logger) (*localaws.Server, error)
 			return nil, err
 		}
 	}
+	users, err := usersFile(cfg.Endpoint.Users)
+	if err != nil {
+		return nil, err
+	}
 	api, err := listen(cfg.Endpoint.Addr, "endpoint", "endpoint-addr")
 	if err != nil {
 		return nil, err
@@ -51,7 +55,7 @@ func openEndpoint(cfg config.Config, log *slog.Logger) (*localaws.Server, error)
 	}
 	srv, err := localaws.Open(localaws.Options{
 		Data: cfg.Endpoint.Data, API: api, Console: console, Region: cfg.Endpoint.Region, BaseURL: cfg.Endpoint.BaseURL,
-		AccessKey: cfg.Endpoint.AccessKey, SecretKey: cfg.Endpoint.SecretKey,
+		AccessKey: cfg.Endpoint.AccessKey, SecretKey: cfg.Endpoint.SecretKey, Users: users,
 		SMTPAddr: cfg.Endpoint.SMTP, SMTPUser: cfg.Endpoint.SMTPUser, SMTPPassword: cfg.Endpoint.SMTPPassword, MailFrom: cfg.Endpoint.MailFrom, Logger: log.With("part", "endpoint"),
 	})
 	if err != nil {
@@ -62,6 +66,22 @@ func openEndpoint(cfg config.Config, log *slog.Logger) (*localaws.Server, error)
 		return nil, &fault.Error{Kind: fault.Permanent, Code: fault.CodeUnavailable, Message: err.Error(), Hint: hint}
 	}
 	return srv, nil
+}
+
+// usersFile reads and checks the file of users, so that what is wrong with it is said before
+// anything is opened.
+func usersFile(path string) ([]byte, error) {
+	if path == "" {
+		return nil, nil
+	}
+	text, err := os.ReadFile(path)
+	if err == nil {
+		err = localaws.CheckUsers(text)
+	}
+	if err != nil {
+		return nil, &BadSetting{fmt.Errorf("--users: %w", err)}
+	}
+	return text, nil
 }
 
 // Endpoint runs the embedded endpoint alone until ctx ends.

@@ -32,7 +32,7 @@ const Region = "us-east-1"
 // The subtest is skipped, with the reason, where an endpoint cannot be had.
 func Each(t *testing.T, f func(t *testing.T, endpoint string)) {
 	t.Run("embedded", func(t *testing.T) { f(t, localawstest.New(t).URL) })
-	t.Run("moto", func(t *testing.T) { f(t, moto(t)) })
+	t.Run("moto", func(t *testing.T) { f(t, Moto(t)) })
 	if url := os.Getenv("TINTYPE_TEST_ENDPOINT"); url != "" {
 		t.Run("given", func(t *testing.T) { f(t, url) })
 	}
@@ -47,8 +47,8 @@ func Config(endpoint string) aws.Config {
 	}
 }
 
-// moto starts a moto server of the test's own and stops it when the test ends.
-func moto(t *testing.T) string {
+// Moto starts a moto server of the test's own and stops it when the test ends.
+func Moto(t *testing.T) string {
 	t.Helper()
 	bin, err := exec.LookPath("moto_server")
 	if err != nil {

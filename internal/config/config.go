@@ -39,6 +39,10 @@ type Config struct {
 	// Presence is how often an app tier with images in work says so in the results bucket (a
 	// sixth as often without), and how often a web tier looks while somebody listens. 0: never.
 	Presence time.Duration
+	// KMSKey is the ARN of the key that buckets, topics and queues are encrypted with; empty:
+	// AWS's own keys.
+	KMSKey string
+	Tags   map[string]string // of every resource, besides our own
 	// Mode is the architecture that runs: "decoupled", "coupled" or, of up alone, "both".
 	Mode    string
 	Coupled Coupled
@@ -91,6 +95,7 @@ type Endpoint struct {
 	Region    string
 	AccessKey string
 	SecretKey string // never logged
+	Users     string // file of further users with IAM policies; empty: none
 	SMTP      string // host:port that mails are also sent to; empty: inbox only
 	SMTPUser  string // who sends there; empty: no authentication
 	// SMTPPassword goes with SMTPUser; never logged.
@@ -227,6 +232,7 @@ func (c *Config) Bind(fs *pflag.FlagSet, groups ...Group) {
 			fs.StringVar(&c.Endpoint.Region, "region", c.Endpoint.Region, "region that it says it is")
 			fs.StringVar(&c.Endpoint.AccessKey, "access-key", c.Endpoint.AccessKey, "access key that it accepts")
 			fs.StringVar(&c.Endpoint.SecretKey, "secret-key", c.Endpoint.SecretKey, "secret of that key")
+			fs.StringVar(&c.Endpoint.Users, "users", c.Endpoint.Users, "JSON file of further users: access keys that may do what their IAM policies say")
 			fs.StringVar(&c.Endpoint.SMTP, "smtp", c.Endpoint.SMTP, "SMTP server (host:port) that mails are sent to, besides the inbox")
 			fs.StringVar(&c.Endpoint.SMTPUser, "smtp-user", c.Endpoint.SMTPUser, "user to authenticate as at the SMTP server")
 			fs.StringVar(&c.Endpoint.SMTPPassword, "smtp-password", c.Endpoint.SMTPPassword, "password of that user; better given as TINTYPE_SMTP_PASSWORD")
@@ -291,6 +297,9 @@ var bucketName = regexp.MustCompile(`^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$`)
 // queueName is the rule for queues and topics of the standard kind.
 var queueName = regexp.MustCompile(`^[A-Za-z0-9_-]{1,80}$`)
 
+// keyARN is the ARN of a KMS key.
+var keyARN = regexp.MustCompile(`^arn:[a-z0-9-]+:kms:[a-z0-9-]+:[0-9]{12}:key/[A-Za-z0-9-]+$`)
+
 // Validate checks what can be checked without asking anyone. The error has a line
 // for each fault and says what is allowed.
 func (c *Config) Validate() error {
@@ -346,6 +355,9 @@ func (c *Config) Validate() error {
 		}
 	}
 	c.Web.Access.validate(bad)
+	if c.KMSKey != "" && !keyARN.MatchString(c.KMSKey) {
+		bad("--kms-key: %q is no key's ARN such as arn:aws:kms:eu-central-1:123456789012:key/…; an alias would not tell which key", c.KMSKey)
+	}
 	if c.App.Workers < 1 {
 		bad("--workers: %d: at least 1", c.App.Workers)
 	}

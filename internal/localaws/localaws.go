@@ -23,6 +23,7 @@ import (
 
 	"github.com/tintype/tintype/internal/localaws/console"
 	"github.com/tintype/tintype/internal/localaws/db"
+	"github.com/tintype/tintype/internal/localaws/identity"
 	"github.com/tintype/tintype/internal/localaws/mail"
 	"github.com/tintype/tintype/internal/localaws/policy"
 	"github.com/tintype/tintype/internal/localaws/s3"
@@ -47,9 +48,13 @@ type Options struct {
 	Region    string       // default us-east-1
 	AccessKey string       // the one user's; default test
 	SecretKey string       // default test; never logged
-	BaseURL   string       // of links in mails; default http:// and the API listener's address
-	SMTPAddr  string       // host:port that mails are also sent to; empty: inbox only
-	SMTPUser  string       // authenticates there, with SMTPPassword; empty: nobody
+	// Users are the account's others, as package identity reads them; they may do what
+	// their policies say. OnAccess hears of each decision about one. Both may be nil.
+	Users    []byte
+	OnAccess func(Access)
+	BaseURL  string // of links in mails; default http:// and the API listener's address
+	SMTPAddr string // host:port that mails are also sent to; empty: inbox only
+	SMTPUser string // authenticates there, with SMTPPassword; empty: nobody
 	// SMTPPassword is never logged.
 	SMTPPassword string
 	MailFrom     string       // their sender; empty: the mail package's default
@@ -71,6 +76,15 @@ func (o *Options) defaults() {
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
+}
+
+// Access is a decision about what a user may do.
+type Access = identity.Access
+
+// CheckUsers says what is wrong with a text as Options.Users.
+func CheckUsers(text []byte) error {
+	_, err := identity.Parse(text, DefaultAccount, nil)
+	return err
 }
 
 // Server is the endpoint. Open makes it, Run serves it, Close releases it.
@@ -107,6 +121,17 @@ func Open(opts Options) (*Server, error) {
 
 func (s *Server) open() (err error) {
 	o := s.opts
+	var users *identity.Users
+	var s3Users s3.Users // an interface of its own, so that nil stays nil
+	if o.Users != nil {
+		if users, err = identity.Parse(o.Users, o.Account, s.hearAccess); err != nil {
+			return err
+		}
+		if users.Is(o.AccessKey) {
+			return errors.New("users: the account's own access key is that of one of them as well")
+		}
+		s3Users = users
+	}
 	if s.db, err = db.Open(o.Data, db.Options{Schemas: []db.Schema{sqs.Schema, sns.Schema, mail.Schema, s3.Schema}}); err != nil {
 		return err
 	}
@@ -120,13 +145,20 @@ func (s *Server) open() (err error) {
 		return err
 	}
 	if s.s3, err = s3.New(s.db, s3.Options{
-		DataDir: o.Data, Region: o.Region, Account: o.Account, AccessKey: o.AccessKey, SecretKey: o.SecretKey,
+		DataDir: o.Data, Region: o.Region, Account: o.Account, AccessKey: o.AccessKey, SecretKey: o.SecretKey, Users: s3Users,
 		Notifier: notifier{topics: s.sns, queues: s.sqs, account: o.Account}, Logger: s.log,
 	}); err != nil {
 		return err
 	}
-	verifier := sigv4.New(func(key string) (string, bool) { return o.SecretKey, key == o.AccessKey })
-	s.api = s.server(&router{verifier: verifier, account: o.Account, sqs: s.sqs.Wire(), sns: s.sns.Wire(), s3: s.s3, public: s.sns})
+	verifier := sigv4.New(func(key string) (string, bool) {
+		if key == o.AccessKey {
+			return o.SecretKey, true
+		}
+		return users.Secret(key)
+	})
+	queueAPI, topicAPI := s.sqs.Wire(), s.sns.Wire()
+	queueAPI.Admit, topicAPI.Admit = users.Admit("sqs"), users.Admit("sns")
+	s.api = s.server(&router{verifier: verifier, account: o.Account, sqs: queueAPI, sns: topicAPI, s3: s.s3, public: s.sns})
 	if o.Console != nil {
 		h, err := console.New(s.consoleOptions())
 		if err != nil {
@@ -142,6 +174,17 @@ func (s *Server) server(h http.Handler) *http.Server {
 	return &http.Server{
 		Handler: h, ReadHeaderTimeout: 30 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10,
 		ErrorLog: slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
+	}
+}
+
+// hearAccess tells of decisions, and logs refusals: who tests a policy wants to know what
+// it lacks.
+func (s *Server) hearAccess(a Access) {
+	if !a.Allowed && !a.Implied {
+		s.log.Warn("a user was refused", "user", a.User, "action", a.Action, "resource", a.Resource)
+	}
+	if s.opts.OnAccess != nil {
+		s.opts.OnAccess(a)
 	}
 }
 

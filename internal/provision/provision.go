@@ -1,10 +1,10 @@
-// Package provision declares the AWS resources that Tintype stands on and brings an
-// account to that state: two buckets, two topics with policies, a queue with its
-// dead-letter queue, the subscriptions and the bucket's event notification.
+// Package provision brings an account to the state that package declare declares: two
+// buckets, two topics and a queue with its dead-letter queue, what is configured on them,
+// the subscriptions and the bucket's event notification.
 //
 // It speaks S3, SNS and SQS through the SDK and nothing else, so that it does the
 // same on AWS and on the embedded endpoint. Of ours it imports only internal/fault
-// and internal/outage.
+// and internal/outage, and what is below it.
 package provision
 
 import (
@@ -22,24 +22,11 @@ import (
 
 	"github.com/tintype/tintype/internal/fault"
 	"github.com/tintype/tintype/internal/outage"
+	"github.com/tintype/tintype/internal/provision/declare"
 )
 
-// MaxReceiveCount is how often a message is received before it goes to the
-// dead-letter queue.
-const MaxReceiveCount = 5
-
 // Spec names what is wanted.
-type Spec struct {
-	Region          string
-	UploadsBucket   string
-	ResultsBucket   string
-	Queue           string
-	DeadLetterQueue string
-	UploadTopic     string
-	CompletionTopic string
-	Origins         []string // of the page; the buckets' CORS rules let them in
-	Emails          []string // subscribed to both topics
-}
+type Spec = declare.Spec
 
 // Clients reach the three services.
 type Clients struct {
@@ -48,21 +35,25 @@ type Clients struct {
 	SQS *sqs.Client
 }
 
-// Action is what was done about a resource.
+// Action is what was done about a resource, or would be.
 type Action string
 
 // What can be done about a resource.
 const (
-	Created   Action = "created"
-	Updated   Action = "updated"
-	Unchanged Action = "unchanged"
-	Requested Action = "confirmation requested" // an email subscription waits for its owner's click
+	Created     Action = "created"
+	Updated     Action = "updated"
+	Unchanged   Action = "unchanged"
+	Deleted     Action = "deleted"
+	Kept        Action = "kept"
+	Requested   Action = "confirmation requested" // an email subscription waits for its owner's click
+	Unsupported Action = "not supported"          // by the endpoint; what else is declared is there
 )
 
 // Change is one resource and what was done about it.
 type Change struct {
 	Resource string `json:"resource"` // "bucket tintype-uploads"
 	Action   Action `json:"action"`
+	Detail   string `json:"detail,omitempty"` // what of it, or why: "encryption, lifecycle"
 }
 
 // Resources is where everything is.
@@ -76,56 +67,81 @@ type Resources struct {
 	CompletionTopicARN string `json:"completionTopicArn"`
 }
 
-// ensurer carries one run of Ensure.
+// ensurer carries one run.
 type ensurer struct {
 	Clients
-	spec    Spec
-	res     Resources
-	part    string // the ARNs' partition: "aws", "aws-cn", "aws-us-gov"
+	spec  Spec
+	stack declare.Stack // once the account is known
+	res   Resources
+	dry   bool // nothing is changed
+	// born are queues that were missing when this run began.
+	born    map[string]bool
 	changes []Change
 }
 
-func (e *ensurer) did(action Action, format string, args ...any) {
-	e.changes = append(e.changes, Change{Resource: fmt.Sprintf(format, args...), Action: action})
+func (e *ensurer) did(action Action, detail, format string, args ...any) {
+	e.changes = append(e.changes, Change{Resource: fmt.Sprintf(format, args...), Action: action, Detail: detail})
+}
+
+// step is one part of a run; op says what failed.
+type step struct {
+	op string
+	do func(context.Context) error
+}
+
+func (e *ensurer) run(ctx context.Context, steps ...step) error {
+	for _, s := range steps {
+		if err := s.do(ctx); err != nil {
+			return explain(s.op, err)
+		}
+	}
+	return nil
 }
 
 // Ensure brings the account to the state that spec declares and says what it
 // changed. It is idempotent: a second run changes nothing, an interrupted one is
-// completed by the next, and what somebody changed by hand is put right. Errors are
-// *fault.Error with a hint.
+// completed by the next, and what somebody changed by hand is put right. What others
+// configured stays. Errors are *fault.Error with a hint.
 func Ensure(ctx context.Context, c Clients, spec Spec) (Resources, []Change, error) {
 	e := &ensurer{Clients: c, spec: spec}
-	for _, step := range []struct {
-		op string
-		do func(context.Context) error
-	}{
+	err := e.ensure(ctx)
+	return e.res, e.changes, err
+}
+
+// Check says what Ensure would change, and changes nothing.
+func Check(ctx context.Context, c Clients, spec Spec) (Resources, []Change, error) {
+	e := &ensurer{Clients: c, spec: spec, dry: true}
+	err := e.ensure(ctx)
+	return e.res, e.changes, err
+}
+
+func (e *ensurer) ensure(ctx context.Context) error {
+	if err := e.run(ctx, step{"queue " + e.spec.DeadLetterQueue, e.locate}); err != nil {
+		return err
+	}
+	st := e.stack
+	return e.run(ctx,
 		// Each step stands on those before it: policies name ARNs, and S3 refuses a
 		// notification to a topic whose policy does not let it publish.
-		{"dead-letter queue " + spec.DeadLetterQueue, e.deadLetterQueue},
-		{"queue " + spec.Queue, e.queue},
-		{"bucket " + spec.UploadsBucket, func(ctx context.Context) error { return e.bucket(ctx, spec.UploadsBucket) }},
-		{"bucket " + spec.ResultsBucket, func(ctx context.Context) error { return e.bucket(ctx, spec.ResultsBucket) }},
-		{"topic " + spec.UploadTopic, e.uploadTopic},
-		{"topic " + spec.CompletionTopic, e.completionTopic},
-		{"policy of queue " + spec.Queue, e.queuePolicy},
-		{"subscription of " + spec.Queue + " to " + spec.UploadTopic, e.subscribeQueue},
-		{"event notification of bucket " + spec.UploadsBucket, e.notification},
-		{"email subscriptions", e.emails},
-	} {
-		if err := step.do(ctx); err != nil {
-			return e.res, e.changes, explain("provision "+step.op, err)
-		}
-	}
-	return e.res, e.changes, nil
+		step{"queue " + st.DeadLetterQueue.Name, func(ctx context.Context) error { return e.queue(ctx, st.DeadLetterQueue) }},
+		step{"queue " + st.Queue.Name, func(ctx context.Context) error { return e.queue(ctx, st.Queue) }},
+		step{"bucket " + st.Uploads.Name, func(ctx context.Context) error { return e.bucket(ctx, st.Uploads) }},
+		step{"bucket " + st.Results.Name, func(ctx context.Context) error { return e.bucket(ctx, st.Results) }},
+		step{"topic " + st.UploadTopic.Name, func(ctx context.Context) error { return e.topic(ctx, st.UploadTopic) }},
+		step{"topic " + st.CompletionTopic.Name, func(ctx context.Context) error { return e.topic(ctx, st.CompletionTopic) }},
+		step{"policies of the queues", e.queuePolicies},
+		step{"subscriptions", e.subscriptions},
+		step{"event notification of bucket " + st.Notification.Bucket, e.notification},
+	)
 }
 
 // EnsureBuckets brings both buckets of spec into being and lets the page's origins in: all
 // that the coupled pair of tiers stands on. There is no event notification on them.
 func EnsureBuckets(ctx context.Context, c Clients, spec Spec) ([]Change, error) {
-	e := &ensurer{Clients: c, spec: spec}
-	for _, name := range []string{spec.UploadsBucket, spec.ResultsBucket} {
-		if err := e.bucket(ctx, name); err != nil {
-			return e.changes, explain("provision bucket "+name, err)
+	e := &ensurer{Clients: c, spec: spec, stack: declare.Of(spec)}
+	for _, b := range e.stack.Buckets() {
+		if err := e.bucket(ctx, b); err != nil {
+			return e.changes, explain("bucket "+b.Name, err)
 		}
 	}
 	return e.changes, nil
@@ -151,31 +167,24 @@ func Find(ctx context.Context, c Clients, spec Spec) (Resources, error) {
 	if err != nil && !errors.As(err, &missing) {
 		return Resources{}, explain("find queue "+spec.DeadLetterQueue, err)
 	}
-	e.res.UploadTopicARN = e.topicARN(spec.UploadTopic)
-	e.res.CompletionTopicARN = e.topicARN(spec.CompletionTopic)
 	return e.res, nil
 }
 
 // account learns account and partition from an ARN, which saves a call to STS and
-// the permission for it.
+// the permission for it. From then on everything can be declared.
 func (e *ensurer) account(text string) error {
 	a, err := arn.Parse(text)
 	if err != nil {
 		return fmt.Errorf("the service answered the ARN %q: %w", text, err)
 	}
-	e.res.Account, e.part = a.AccountID, a.Partition
+	e.spec.Account, e.spec.Partition = a.AccountID, a.Partition
 	if e.spec.Region == "" {
 		e.spec.Region = a.Region
 	}
+	e.stack = declare.Of(e.spec)
+	e.res.Account = a.AccountID
+	e.res.UploadTopicARN, e.res.CompletionTopicARN = e.stack.UploadTopic.ARN, e.stack.CompletionTopic.ARN
 	return nil
-}
-
-func (e *ensurer) topicARN(name string) string {
-	return arn.ARN{Partition: e.part, Service: "sns", Region: e.spec.Region, AccountID: e.res.Account, Resource: name}.String()
-}
-
-func (e *ensurer) bucketARN(name string) string {
-	return arn.ARN{Partition: e.part, Service: "s3", Resource: name}.String()
 }
 
 // explain turns a service's error into a fault with a hint for the mistakes people make.
@@ -183,7 +192,10 @@ func explain(op string, err error) error {
 	if err == nil {
 		return nil
 	}
-	f := &fault.Error{Op: op, Kind: fault.Permanent, Code: fault.CodeUnavailable, Message: "refused", Err: err}
+	f := &fault.Error{Op: "provision " + op, Kind: fault.Permanent, Code: fault.CodeUnavailable, Message: "refused", Err: err}
+	if strings.HasPrefix(op, "find ") || strings.HasPrefix(op, "delete ") {
+		f.Op = op
+	}
 	var ae smithy.APIError
 	if !errors.As(err, &ae) || outage.Of(err).Load() {
 		f.Kind, f.Message = fault.Retry, "no answer"
@@ -202,6 +214,8 @@ func explain(op string, err error) error {
 		f.Hint = "the credentials are wrong or expired for this endpoint: check AWS_PROFILE, AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
 	case strings.Contains(code, "QueueDeletedRecently"):
 		f.Kind, f.Hint = fault.Retry, "AWS wants 60 seconds between deleting a queue and creating it again: wait and repeat"
+	case strings.Contains(code, "KMS") || strings.Contains(err.Error(), unreachableTopic):
+		f.Hint = "where a KMS key is used, its policy must let S3 and SNS use it: `tintype provision --template kms` prints the statements"
 	}
 	return f
 }

@@ -2,106 +2,124 @@ package provision
 
 import (
 	"context"
-	"regexp"
+	"errors"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/sns"
+	"github.com/aws/aws-sdk-go-v2/service/sns/types"
+
+	"github.com/tintype/tintype/internal/provision/declare"
 )
 
-var unquoteCount = regexp.MustCompile(`("maxReceiveCount":)"(\d+)"`)
-
-func (e *ensurer) uploadTopic(ctx context.Context) error {
-	arnText, existed, err := e.ensureTopic(ctx, e.spec.UploadTopic)
-	if err != nil {
-		return err
-	}
-	e.res.UploadTopicARN = arnText
-	want := topicPolicy(arnText, e.bucketARN(e.spec.UploadsBucket), e.res.Account).String()
-	have, err := e.SNS.GetTopicAttributes(ctx, &sns.GetTopicAttributesInput{TopicArn: &arnText})
-	if err != nil {
-		return err
-	}
-	action := Unchanged
-	if !sameJSON(have.Attributes["Policy"], want) {
-		if _, err := e.SNS.SetTopicAttributes(ctx, &sns.SetTopicAttributesInput{TopicArn: &arnText, AttributeName: aws.String("Policy"), AttributeValue: &want}); err != nil {
+// topic makes a topic or puts it right.
+func (e *ensurer) topic(ctx context.Context, t declare.Topic) error {
+	resource := "topic " + t.Name
+	have, err := e.SNS.GetTopicAttributes(ctx, &sns.GetTopicAttributesInput{TopicArn: &t.ARN})
+	isNew := isTopicGone(err)
+	if isNew {
+		if e.dry {
+			e.settled(resource, true, nil)
+			return nil
+		}
+		if _, err := e.SNS.CreateTopic(ctx, &sns.CreateTopicInput{Name: &t.Name}); err != nil {
 			return err
 		}
-		action = Updated
+		have, err = e.SNS.GetTopicAttributes(ctx, &sns.GetTopicAttributesInput{TopicArn: &t.ARN})
 	}
-	if !existed {
-		action = Created
+	if err != nil {
+		return err
 	}
-	e.did(action, "topic %s, whose policy lets S3 publish for bucket %s", e.spec.UploadTopic, e.spec.UploadsBucket)
+	set := func(name, value string) func(context.Context) error {
+		return func(ctx context.Context) error {
+			_, err := e.SNS.SetTopicAttributes(ctx, &sns.SetTopicAttributesInput{TopicArn: &t.ARN, AttributeName: &name, AttributeValue: &value})
+			return err
+		}
+	}
+	differed, err := e.aspects(ctx, resource,
+		aspect{"policy", func(context.Context) (func(context.Context) error, error) {
+			want, missing, err := t.Policy.Merge(have.Attributes["Policy"])
+			if err != nil || len(missing) == 0 {
+				return nil, err
+			}
+			return set("Policy", want), nil
+		}},
+		aspect{"encryption", func(context.Context) (func(context.Context) error, error) {
+			if t.KMSKey == "" || sameKey(have.Attributes["KmsMasterKeyId"], t.KMSKey) {
+				return nil, nil
+			}
+			return set("KmsMasterKeyId", t.KMSKey), nil
+		}},
+		aspect{"tags", func(ctx context.Context) (func(context.Context) error, error) {
+			tags, err := e.SNS.ListTagsForResource(ctx, &sns.ListTagsForResourceInput{ResourceArn: &t.ARN})
+			if err != nil {
+				return nil, err
+			}
+			there := map[string]string{}
+			for _, tag := range tags.Tags {
+				there[aws.ToString(tag.Key)] = aws.ToString(tag.Value)
+			}
+			var add []types.Tag
+			for k, v := range lacking(there, t.Tags) {
+				add = append(add, types.Tag{Key: &k, Value: &v})
+			}
+			if len(add) == 0 {
+				return nil, nil
+			}
+			return func(ctx context.Context) error {
+				_, err := e.SNS.TagResource(ctx, &sns.TagResourceInput{ResourceArn: &t.ARN, Tags: add})
+				return err
+			}, nil
+		}})
+	if err != nil {
+		return err
+	}
+	e.settled(resource, isNew, differed)
 	return nil
 }
 
-func (e *ensurer) completionTopic(ctx context.Context) error {
-	arnText, existed, err := e.ensureTopic(ctx, e.spec.CompletionTopic)
-	if err != nil {
-		return err
-	}
-	e.res.CompletionTopicARN = arnText
-	action := Created
-	if existed {
-		action = Unchanged
-	}
-	e.did(action, "topic %s", e.spec.CompletionTopic)
-	return nil
+func isTopicGone(err error) bool {
+	var missing *types.NotFoundException
+	return errors.As(err, &missing)
 }
 
-func (e *ensurer) ensureTopic(ctx context.Context, name string) (arnText string, existed bool, err error) {
-	// CreateTopic answers the existing topic's ARN; asking first is only for the report.
-	_, err = e.SNS.GetTopicAttributes(ctx, &sns.GetTopicAttributesInput{TopicArn: aws.String(e.topicARN(name))})
-	existed = err == nil
-	out, err := e.SNS.CreateTopic(ctx, &sns.CreateTopicInput{Name: &name})
-	if err != nil {
-		return "", false, err
-	}
-	return aws.ToString(out.TopicArn), existed, nil
-}
+// pending is the ARN of a subscription whose owner has not confirmed it yet.
+const pending = "PendingConfirmation"
 
-func (e *ensurer) subscribeQueue(ctx context.Context) error {
-	subs, err := e.subscriptions(ctx, e.res.UploadTopicARN)
-	if err != nil {
-		return err
-	}
-	action := Unchanged
-	if _, ok := subs["sqs "+e.res.QueueARN]; !ok {
-		if _, err := e.SNS.Subscribe(ctx, &sns.SubscribeInput{TopicArn: &e.res.UploadTopicARN, Protocol: aws.String("sqs"), Endpoint: &e.res.QueueARN}); err != nil {
-			return err
+// subscriptions subscribes the queue to the upload topic, and people to both.
+func (e *ensurer) subscriptions(ctx context.Context) error {
+	there := map[string]map[string]string{}
+	for _, s := range e.stack.Subscriptions {
+		if there[s.TopicARN] == nil {
+			subs, err := e.subscribed(ctx, s.TopicARN)
+			if e.dry && isTopicGone(err) {
+				subs, err = map[string]string{}, nil
+			}
+			if err != nil {
+				return err
+			}
+			there[s.TopicARN] = subs
 		}
-		action = Created
-	}
-	e.did(action, "subscription of queue %s to topic %s", e.spec.Queue, e.spec.UploadTopic)
-	return nil
-}
-
-func (e *ensurer) emails(ctx context.Context) error {
-	if len(e.spec.Emails) == 0 {
-		return nil
-	}
-	for _, topic := range []struct{ name, arn string }{{e.spec.UploadTopic, e.res.UploadTopicARN}, {e.spec.CompletionTopic, e.res.CompletionTopicARN}} {
-		subs, err := e.subscriptions(ctx, topic.arn)
-		if err != nil {
-			return err
+		what, made := s.Name, Requested
+		if s.Protocol == "sqs" {
+			what, made = "queue "+s.Name, Created
 		}
-		for _, address := range e.spec.Emails {
-			action := Unchanged
-			// One that still waits is asked again, as a person who runs this again would expect.
-			if arnText, ok := subs["email "+address]; !ok || arnText == "PendingConfirmation" {
-				if _, err := e.SNS.Subscribe(ctx, &sns.SubscribeInput{TopicArn: aws.String(topic.arn), Protocol: aws.String("email"), Endpoint: aws.String(address)}); err != nil {
+		action := Unchanged
+		// One that still waits is asked again, as a person who runs this again would expect.
+		if arnText, ok := there[s.TopicARN][s.Protocol+" "+s.Endpoint]; !ok || arnText == pending {
+			action = made
+			if !e.dry {
+				if _, err := e.SNS.Subscribe(ctx, &sns.SubscribeInput{TopicArn: &s.TopicARN, Protocol: &s.Protocol, Endpoint: &s.Endpoint}); err != nil {
 					return err
 				}
-				action = Requested
 			}
-			e.did(action, "subscription of %s to topic %s", address, topic.name)
 		}
+		e.did(action, "", "subscription of %s to topic %s", what, s.Topic)
 	}
 	return nil
 }
 
-// subscriptions lists a topic's subscriptions: "protocol endpoint" to ARN.
-func (e *ensurer) subscriptions(ctx context.Context, topic string) (map[string]string, error) {
+// subscribed lists a topic's subscriptions: "protocol endpoint" to ARN.
+func (e *ensurer) subscribed(ctx context.Context, topic string) (map[string]string, error) {
 	out := map[string]string{}
 	p := sns.NewListSubscriptionsByTopicPaginator(e.SNS, &sns.ListSubscriptionsByTopicInput{TopicArn: &topic})
 	for p.HasMorePages() {

@@ -49,6 +49,11 @@ func Validate(policyJSON string) error {
 	if err != nil {
 		return err
 	}
+	return d.supported()
+}
+
+// supported says which condition cannot be evaluated.
+func (d *Document) supported() error {
 	for i := range d.Statements {
 		for _, c := range d.Statements[i].Conditions {
 			if why := c.supported(); why != "" {
@@ -59,8 +64,20 @@ func Validate(policyJSON string) error {
 	return nil
 }
 
-// Parse reads a policy document. Unknown elements are errors.
-func Parse(policyJSON string) (*Document, error) {
+// Parse reads a policy document of a resource. Unknown elements are errors.
+func Parse(policyJSON string) (*Document, error) { return parse(policyJSON, false) }
+
+// ParseIdentity reads a policy document of a user or a role. It names no principal: it
+// speaks of whoever has it. Conditions that cannot be evaluated are errors.
+func ParseIdentity(policyJSON string) (*Document, error) {
+	d, err := parse(policyJSON, true)
+	if err != nil {
+		return nil, err
+	}
+	return d, d.supported()
+}
+
+func parse(policyJSON string, identity bool) (*Document, error) {
 	if len(policyJSON) > MaxBytes {
 		return nil, fmt.Errorf("the policy has %d bytes, at most %d are allowed", len(policyJSON), MaxBytes)
 	}
@@ -79,7 +96,7 @@ func Parse(policyJSON string) (*Document, error) {
 		case "Id":
 			err = str(raw, &d.ID)
 		case "Statement":
-			d.Statements, err = statements(raw)
+			d.Statements, err = statements(raw, identity)
 		default:
 			err = errors.New("no such policy element")
 		}
@@ -93,7 +110,7 @@ func Parse(policyJSON string) (*Document, error) {
 	return d, nil
 }
 
-func statements(raw json.RawMessage) ([]Statement, error) {
+func statements(raw json.RawMessage, identity bool) ([]Statement, error) {
 	list := []json.RawMessage{raw}
 	if isList(raw) {
 		list = nil
@@ -103,7 +120,7 @@ func statements(raw json.RawMessage) ([]Statement, error) {
 	}
 	out := make([]Statement, 0, len(list))
 	for i, r := range list {
-		s, err := statement(r)
+		s, err := statement(r, identity)
 		if err != nil {
 			return nil, fmt.Errorf("%d: %w", i+1, err)
 		}
@@ -112,7 +129,7 @@ func statements(raw json.RawMessage) ([]Statement, error) {
 	return out, nil
 }
 
-func statement(raw json.RawMessage) (Statement, error) {
+func statement(raw json.RawMessage, identity bool) (Statement, error) {
 	var s Statement
 	fields, err := object(raw)
 	if err != nil {
@@ -121,7 +138,13 @@ func statement(raw json.RawMessage) (Statement, error) {
 	if err := oneOf(fields, "Effect"); err != nil {
 		return s, err
 	}
-	for _, pair := range [][]string{{"Principal", "NotPrincipal"}, {"Action", "NotAction"}, {"Resource", "NotResource"}} {
+	pairs := [][]string{{"Action", "NotAction"}, {"Resource", "NotResource"}}
+	if !identity {
+		pairs = append(pairs, []string{"Principal", "NotPrincipal"})
+	} else if fields["Principal"] != nil || fields["NotPrincipal"] != nil {
+		return s, errors.New("a user's policy names no Principal")
+	}
+	for _, pair := range pairs {
 		if err := oneOf(fields, pair...); err != nil {
 			return s, err
 		}
@@ -130,6 +153,9 @@ func statement(raw json.RawMessage) (Statement, error) {
 		if err := s.set(name, raw); err != nil {
 			return s, fmt.Errorf("%s: %w", name, err)
 		}
+	}
+	if identity {
+		s.Principal.Everyone = true
 	}
 	return s, nil
 }

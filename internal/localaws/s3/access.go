@@ -136,6 +136,9 @@ func (t *table) admitOwner(c fiber.Ctx, w way) error {
 	if err != nil {
 		return err
 	}
+	if t.userOf(c) != "" {
+		return t.admitUser(c, w, t.decideFor(c, st, w, name), st)
+	}
 	if st.policy == nil {
 		return nil
 	}
@@ -230,7 +233,7 @@ func (t *table) conditionKeys(c fiber.Ctx, st *settings, w way, name, key, princ
 		names = append(names, k)
 	}
 	set("s3:requestobjecttagkeys", strings.Join(names, ","))
-	if key != "" && asksForTags(st.policy) {
+	if key != "" && (t.userOf(c) != "" || asksForTags(st.policy)) {
 		for k, v := range t.s.existingTags(c.RequestCtx(), name, key, c.Query("versionId")) {
 			keys["s3:existingobjecttag/"+strings.ToLower(k)] = v
 		}
@@ -295,9 +298,12 @@ func takeAnonymousBody(c fiber.Ctx, upload bool) error {
 
 // hideAbsence tells a caller who may not list the bucket that access is denied, where
 // others are told that there is no such key.
-func hideAbsence(c fiber.Ctx, err error) error {
+func (t *table) hideAbsence(c fiber.Ctx, err error) error {
 	var known s3err.S3Error
-	if errors.As(err, &known) && utils.ContextKeyPublicBucket.IsSet(c) && !requestOf(c.RequestCtx()).mayList && known.BaseError().Code == "NoSuchKey" && (c.Method() == http.MethodGet || c.Method() == http.MethodHead) {
+	if !errors.As(err, &known) || known.BaseError().Code != "NoSuchKey" || c.Method() != http.MethodGet && c.Method() != http.MethodHead {
+		return err
+	}
+	if utils.ContextKeyPublicBucket.IsSet(c) && !requestOf(c.RequestCtx()).mayList || !t.userMayList(c) {
 		return accessDenied()
 	}
 	return err

@@ -165,6 +165,9 @@ func (s store) DeleteObjects(ctx context.Context, in *awss3.DeleteObjectsInput) 
 			d := deletion{key: deref(o.Key), version: deref(o.VersionId), tellAbsent: true, must: gateway.ObjectDeletePreconditions{
 				IfMatch: gateway.TrimEtag(o.ETag), IfMatchLastModTime: o.LastModifiedTime, IfMatchSize: o.Size,
 			}}
+			if may := requestOf(ctx).mayDelete; may != nil && !may(d.key, d.version) {
+				d.err = accessDenied()
+			}
 			if checkVersion(ctx, d.version) != nil {
 				d.err = s3err.GetNoSuchVersionErr(d.key, d.version) // other than DeleteObject, as S3 has it
 			}

@@ -374,7 +374,9 @@ type request struct {
 	// mayList says that an anonymous caller may list the bucket, and so may know what is
 	// not in it.
 	mayList bool
-	acl     *accessList // that an upload asks for
+	// mayDelete decides on each key of DeleteObjects; nil: all may be deleted.
+	mayDelete func(key, version string) bool
+	acl       *accessList // that an upload asks for
 	// noRedirect says that a form's success_action_redirect is no URL to go to.
 	noRedirect bool
 	objectRequest

@@ -14,11 +14,21 @@ import (
 	"github.com/versity/versitygw/s3err"
 )
 
-// oneUser is the one account that signs requests. versitygw's own service answers for
-// others with an error of its administration, which S3 does not know.
-type oneUser struct{ auth.IAMService }
+// accounts are who signs requests: the account's own user, and others. versitygw's own
+// service answers for unknown ones with an error of its administration, which S3 does not
+// know.
+type accounts struct {
+	auth.IAMService
+	users Users
+}
 
-func (u oneUser) GetUserAccount(access string) (auth.Account, error) {
+func (u accounts) GetUserAccount(access string) (auth.Account, error) {
+	if u.users != nil {
+		if secret, ok := u.users.Secret(access); ok {
+			// What it may do is decided by its policies, before any controller runs.
+			return auth.Account{Access: access, Secret: secret, Role: auth.RoleAdmin}, nil
+		}
+	}
 	a, err := u.IAMService.GetUserAccount(access)
 	if errors.Is(err, s3err.GetAPIError(s3err.ErrAdminUserNotFound)) {
 		err = auth.ErrNoSuchUser

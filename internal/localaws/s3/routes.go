@@ -18,6 +18,8 @@ import (
 	"github.com/versity/versitygw/s3api/middlewares"
 	"github.com/versity/versitygw/s3api/utils"
 	"github.com/versity/versitygw/s3err"
+
+	"github.com/tintype/tintype/internal/localaws/policy"
 )
 
 // maxDocument bounds the body of a request that is no upload, bytes: 10,000 parts of
@@ -88,7 +90,7 @@ func (s *Service) table() *table {
 	t := &table{
 		s: s, be: store{Service: s},
 		root:   middlewares.RootUserConfig{Access: s.opts.AccessKey, Secret: s.opts.SecretKey},
-		iam:    oneUser{auth.NewIAMServiceSingle(auth.Account{Access: s.opts.AccessKey, Secret: s.opts.SecretKey, Role: auth.RoleAdmin})},
+		iam:    accounts{auth.NewIAMServiceSingle(auth.Account{Access: s.opts.AccessKey, Secret: s.opts.SecretKey, Role: auth.RoleAdmin}), s.opts.Users},
 		region: s.opts.Region,
 	}
 	t.ctrl = controllers.New(t.be, t.iam, nil, nil, nil, false, false, "", maxParts)
@@ -187,6 +189,8 @@ func (t *table) op(w way, do controllers.Controller) fiber.Handler {
 	}
 	if w.action != metrics.ActionCreateBucket && w.action != metrics.ActionListAllMyBuckets {
 		checks = append(checks, t.acl, func(c fiber.Ctx) error { return t.admitOwner(c, w) })
+	} else if t.s.opts.Users != nil {
+		checks = append(checks, func(c fiber.Ctx) error { return t.admitUser(c, w, policy.NoMatch, nil) })
 	}
 	checks = append(checks, w.before...)
 	for i, check := range checks {
@@ -194,7 +198,7 @@ func (t *table) op(w way, do controllers.Controller) fiber.Handler {
 	}
 	return controllers.ProcessHandlers(func(c fiber.Ctx) (*controllers.Response, error) {
 		resp, err := do(c)
-		return resp, hideAbsence(c, t.s.answer(w.action, err))
+		return resp, t.hideAbsence(c, t.s.answer(w.action, err))
 	}, w.action, &controllers.Services{}, checks...)
 }
 

@@ -45,6 +45,16 @@ type Notifier interface {
 	Prepare(targetARN, bucketARN, subject, body string) func(*db.Tx) error
 }
 
+// Users know who has an access key and what that user may do.
+type Users interface {
+	Secret(accessKey string) (secret string, ok bool)
+	ARN(accessKey string) string
+	// May decides on an action.
+	May(accessKey, action, resource string, keys map[string]string) bool
+	// Implies decides on what is no call of its own.
+	Implies(accessKey, action, resource string, keys map[string]string) bool
+}
+
 // Options configure New.
 type Options struct {
 	// DataDir holds the blob files, in its directory "blobs". Created where missing.
@@ -55,6 +65,9 @@ type Options struct {
 	Account string
 	// AccessKey and SecretKey are the one user's credentials. Required.
 	AccessKey, SecretKey string
+	// Users are others who may do what their policies say; nil: none. They sign with
+	// Version 4.
+	Users Users
 	// Notifier receives events; nil refuses notification configurations.
 	Notifier Notifier
 	// Domains are the hosts under which virtual-hosted-style requests arrive

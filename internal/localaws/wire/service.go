@@ -89,7 +89,10 @@ type Service struct {
 	// EmptyResults are operations that answer nothing and have a result element in XML all
 	// the same: the model gives them an output without members, where others have none.
 	EmptyResults map[string]bool
-	Logger       *slog.Logger // nil: nothing is logged
+	// Admit is asked before every operation, with its decoded input; its error is the
+	// answer. Nil: all may do everything.
+	Admit  func(r *Request, in any) error
+	Logger *slog.Logger // nil: nothing is logged
 
 	once sync.Once
 	ops  map[string]compiledOp
@@ -198,6 +201,11 @@ func (s *Service) dispatch(r *http.Request, body []byte, req *Request, p protoco
 		return nil, op, err
 	}
 	req.Present = present.has
+	if s.Admit != nil {
+		if err := s.Admit(req, in.Interface()); err != nil {
+			return nil, op, err
+		}
+	}
 	out, err = op.call(r.Context(), req, in.Interface())
 	return out, op, err
 }
