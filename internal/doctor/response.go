@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 
+	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
 	"github.com/aws/smithy-go/middleware"
 	smithyhttp "github.com/aws/smithy-go/transport/http"
 )
@@ -11,6 +12,8 @@ import (
 type smithyMiddlewareStack = middleware.Stack
 
 const before = middleware.Before
+
+type queueAttribute = types.QueueAttributeName
 
 // responseKeeper keeps the last response of a call, good or bad: the SDK gives its Date only
 // of those that were good, and a clock that is off shows in those that were refused.
