@@ -21,11 +21,11 @@ func (j *judge) access() {
 		j.all = append(j.all, Finding{Group: GroupAccess, Level: OK, Resource: "credentials", Found: s.Identity})
 	}
 	if s.ClockKnown {
-		off, way := s.Skew, "ahead"
+		off, way := s.Skew, "ahead of"
 		if off < 0 {
 			off, way = -off, "behind"
 		}
-		what := fmt.Sprintf("this clock is %.0f s %s of the service's", off.Seconds(), way)
+		what := fmt.Sprintf("this clock is %.0f s %s the service's", off.Seconds(), way)
 		mend := "set the clock, or have it set: timedatectl set-ntp true"
 		switch {
 		case off > skewWrong:
@@ -37,8 +37,15 @@ func (j *judge) access() {
 		}
 	}
 	for _, k := range s.Lacks {
-		j.found("access-denied", k.Resource, fmt.Sprintf("%s is refused, which the %s tier needs for %s", k.Action, k.Tier, k.For),
+		who := "the " + string(k.Tier) + " tier needs"
+		if k.Tier == All {
+			who = "both tiers need"
+		}
+		f := j.found("access-denied", k.Resource, fmt.Sprintf("%s is refused to these credentials, which %s for %s", k.Action, who, k.For),
 			"give the tier's role "+k.Action+", and see that no policy of the resource denies it", "")
+		if j.Tier == All || j.Tier == "" {
+			f.Level, f.Mend = Info, "as it should be where the tiers have roles of their own: with such a role's credentials --tier web or --tier app tells"
+		}
 	}
 	for _, r := range s.Refused {
 		if r.Err == "" {

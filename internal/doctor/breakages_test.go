@@ -143,6 +143,8 @@ func notificationBreakages() []breakage {
 	}
 }
 
+func nothing() *s3types.NotificationConfiguration { return &s3types.NotificationConfiguration{} }
+
 func s3MaySend(d *deployment) string {
 	return `{"Sid":"s3","Effect":"Allow","Principal":{"Service":"s3.amazonaws.com"},"Action":"SQS:SendMessage","Resource":"` + d.res.QueueARN + `","Condition":{"ArnEquals":{"aws:SourceArn":"arn:aws:s3:::` + uploads + `"}}}`
 }

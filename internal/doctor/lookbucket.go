@@ -116,11 +116,11 @@ func (l *looker) rights(ctx context.Context) {
 				_, err := l.S3.UploadPart(ctx, &s3.UploadPartInput{Bucket: name, Key: aws.String(nowhereKey), UploadId: aws.String(noUpload), PartNumber: aws.Int32(1), Body: strings.NewReader("")})
 				return err
 			}},
-			{tier, "s3:GetObject", "s3://" + b.Name, "reading images and results", b.State == There, func(ctx context.Context) error {
+			{All, "s3:GetObject", "s3://" + b.Name, "reading images and results", b.State == There, func(ctx context.Context) error {
 				_, err := l.S3.HeadObject(ctx, &s3.HeadObjectInput{Bucket: name, Key: aws.String(nowhereKey)})
 				return err
 			}},
-			{tier, "s3:ListBucket", "s3://" + b.Name, "lists, and telling a missing result from a refused one", b.State == There, func(ctx context.Context) error {
+			{All, "s3:ListBucket", "s3://" + b.Name, "lists, and telling a missing result from a refused one", b.State == There, func(ctx context.Context) error {
 				_, err := l.S3.ListObjectsV2(ctx, &s3.ListObjectsV2Input{Bucket: name, MaxKeys: aws.Int32(1), Prefix: aws.String(nowhereKey)})
 				return err
 			}},

@@ -23,7 +23,7 @@ func (responseKeeper) ID() string { return "doctor: keep the response" }
 
 func (k responseKeeper) HandleDeserialize(ctx context.Context, in middleware.DeserializeInput, next middleware.DeserializeHandler) (middleware.DeserializeOutput, middleware.Metadata, error) {
 	out, meta, err := next.HandleDeserialize(ctx, in)
-	if r, ok := out.RawResponse.(*smithyhttp.Response); ok && r != nil {
+	if r, ok := out.RawResponse.(*smithyhttp.Response); ok && r != nil && r.StatusCode != 0 { // 0: nobody answered
 		*k.to = r.Response
 	}
 	return out, meta, err
