@@ -107,7 +107,7 @@ func (e *examination) presences(ctx context.Context, st *doctor.State) {
 	}
 	st.AppsKnown = true
 	for _, a := range seen {
-		st.Apps = append(st.Apps, doctor.AppProcess{ID: a.ID, Host: a.Host, Program: a.Program, Reason: a.Reason, Ready: a.Ready, Stale: a.Stale, Draining: a.Draining})
+		st.Apps = append(st.Apps, doctor.AppProcess{ID: a.ID, Host: a.Host, Program: a.Program, Reason: a.Reason, Started: a.Started, Ready: a.Ready, Stale: a.Stale, Draining: a.Draining})
 	}
 }
 

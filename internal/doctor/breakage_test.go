@@ -256,7 +256,10 @@ func TestNothingWrong(t *testing.T) {
 func TestBreakages(t *testing.T) {
 	awstest.Each(t, func(t *testing.T, endpoint string) {
 		shared := strings.HasSuffix(t.Name(), "moto") // starting one for each case would take minutes
-		for _, b := range breakages() {
+		for i, b := range breakages() {
+			if shared && i%4 != 0 && os.Getenv("TINTYPE_TEST_MOTO") != "all" {
+				continue // moto is slow; TINTYPE_TEST_MOTO=all tries each
+			}
 			t.Run(b.name, func(t *testing.T) {
 				at := endpoint
 				if !shared {
@@ -272,6 +275,9 @@ func TestBreakages(t *testing.T) {
 				}
 				b.do(d)
 				all, codes := d.look()
+				if shared && !slices.Contains(b.codes, "queue-closed") { // moto forgets a queue's policy when another attribute is set
+					codes = slices.DeleteFunc(codes, func(c string) bool { return c == "queue-closed" })
+				}
 				want := slices.Clone(b.codes)
 				slices.Sort(want)
 				if !slices.Equal(codes, want) {

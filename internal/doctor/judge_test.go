@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
@@ -70,8 +71,8 @@ func TestJudge(t *testing.T) {
 		}, []string{"notification-direct"}},
 		{"a queue of its own FIFO", func(_ *Options, st *State) { st.Queue.Attributes["FifoQueue"] = "true" }, []string{"queue-fifo"}},
 		{"app processes", func(_ *Options, st *State) {
-			st.AppsKnown = true
-			st.Apps = []AppProcess{proc("a", "tintype 1"), proc("b", "tintype 2"), {ID: "c", Stale: true}, {ID: "d", Program: "tintype 1", Reason: "SQS does not answer"}, {ID: "e", Draining: true, Program: "tintype 0"}}
+			st.AppsKnown, st.Now = true, time.Now()
+			st.Apps = []AppProcess{proc("a", "tintype 1"), proc("b", "tintype 2"), {ID: "c", Stale: true}, {ID: "d", Program: "tintype 1", Reason: "SQS does not answer"}, {ID: "e", Draining: true, Program: "tintype 0"}, {ID: "f", Program: "tintype 1", Started: st.Now}}
 		}, []string{"app-silent", "app-unready", "app-versions"}},
 		{"our rules of keeping", func(_ *Options, st *State) {
 			st.Results.Lifecycle = []types.LifecycleRule{{ID: aws.String("x"), Status: types.ExpirationStatusEnabled, Filter: &types.LifecycleRuleFilter{Prefix: aws.String(".tintype/app/")}, Expiration: &types.LifecycleExpiration{Days: aws.Int32(1)}}}

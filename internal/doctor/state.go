@@ -121,5 +121,6 @@ type WebQueue struct {
 // AppProcess is one process of the app tier as it last said of itself.
 type AppProcess struct {
 	ID, Host, Program, Reason string
+	Started                   time.Time
 	Ready, Stale, Draining    bool
 }

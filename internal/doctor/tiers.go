@@ -7,6 +7,10 @@ import (
 	"time"
 )
 
+// settled is how long a process may take until it has received for the first time and said
+// so: signs of life are some seconds apart.
+const settled = time.Minute
+
 // tiers judges what processes have left and say.
 func (j *judge) tiers() {
 	for _, w := range j.st.WebQueues {
@@ -28,7 +32,7 @@ func (j *judge) tiers() {
 			continue
 		case a.Draining:
 			continue
-		case !a.Ready:
+		case !a.Ready && j.st.Now.Sub(a.Started) > settled:
 			why := a.Reason
 			if why == "" {
 				why = "it gives no reason"
