@@ -115,7 +115,7 @@ func (j *judge) bucketHardening(b *Bucket, name string) {
 // bucketKeeping looks at what ends objects early, or keeps them.
 func (j *judge) bucketKeeping(b *Bucket, name string) {
 	for _, r := range b.Lifecycle {
-		prefix := aws.ToString(r.Prefix)
+		prefix := aws.ToString(r.Prefix) //nolint:staticcheck // deprecated, and in rules that are old
 		if f := r.Filter; f != nil {
 			if f.Prefix != nil {
 				prefix = *f.Prefix
