@@ -79,8 +79,8 @@ func commands() []command {
 		},
 		provisionCommand(),
 		{
-			name: "doctor", summary: "check what this machine can do, and whether the resources can be reached",
-			groups: join(aws, []config.Group{config.GroupImaging}), setup: plain(app.Doctor),
+			name: "doctor", summary: "say what is wrong with this machine and the deployment, and how to mend it",
+			groups: join(aws, []config.Group{config.GroupWeb, config.GroupImaging, config.GroupRecipes}), setup: doctor,
 		},
 		{
 			name: "upload", args: "FILE…", summary: "upload images",

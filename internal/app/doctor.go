@@ -1,175 +1,268 @@
 package app
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"image"
-	"image/png"
-	"io"
-	"net"
 	"slices"
 	"strings"
+	"time"
+	"unicode"
 
-	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/sts"
 
 	"github.com/tintype/tintype/internal/config"
+	"github.com/tintype/tintype/internal/doctor"
 	"github.com/tintype/tintype/internal/fault"
-	"github.com/tintype/tintype/internal/imaging"
-	"github.com/tintype/tintype/internal/imaging/isolate"
+	"github.com/tintype/tintype/internal/presence"
 	"github.com/tintype/tintype/internal/provision"
 	"github.com/tintype/tintype/internal/recipe"
+	"github.com/tintype/tintype/internal/store"
 )
-
-// finding is one thing that doctor looked at.
-type finding struct {
-	Check  string `json:"check"`
-	OK     bool   `json:"ok"`
-	Found  string `json:"found"`
-	Remedy string `json:"remedy,omitempty"` // where it is not ok, or could be better
-}
 
 // errUnwell is told after the findings, which say more.
 var errUnwell = errors.New("doctor: something is wrong, see above")
 
-// Doctor looks at what the app tier needs on this machine, and whether the resources that
-// the configuration names can be reached. The error says that something is wrong.
-func Doctor(ctx context.Context, cfg config.Config, out IO) error {
-	var all []finding
-	for _, look := range []func(context.Context, config.Config, IO) []finding{doctorImaging, doctorResources} {
-		for _, f := range look(ctx, cfg, out) {
-			all = append(all, f)
-			if err := f.print(out); err != nil {
-				return err
+// DoctorOptions say what Doctor does besides looking.
+type DoctorOptions struct {
+	Tier     string // "web", "app" or "all": whose needs are looked at
+	Probe    bool   // an image is sent through
+	Fix      bool   // what provision can mend is mended
+	Patience time.Duration
+}
+
+// Doctor looks at what the tiers need on this machine and in AWS, and says what is wrong and
+// how it is mended. The error says that something is.
+func Doctor(ctx context.Context, cfg config.Config, out IO, o DoctorOptions) error {
+	if o.Tier != string(doctor.All) && o.Tier != string(doctor.Web) && o.Tier != string(doctor.App) {
+		return &BadSetting{fmt.Errorf("--tier: %q: web, app or all", o.Tier)}
+	}
+	all := doctorMachine(ctx, cfg, doctor.Tier(o.Tier))
+	c, err := loadAWS(ctx, cfg, quiet(out.Err))
+	if err != nil {
+		all = append(all, doctor.New("endpoint-silent", "AWS environment", err.Error(), fault.HintOf(err), ""))
+		return tell(out, all)
+	}
+	d, err := openDeployment(cfg, c)
+	if err != nil {
+		return err
+	}
+	e := &examination{cfg: cfg, d: d, o: doctorOptions(cfg, d, o), clients: doctor.Clients{S3: d.clients.S3, SNS: d.clients.SNS, SQS: d.clients.SQS, STS: sts.NewFromConfig(c)}}
+	found, st := e.look(ctx)
+	if o.Fix && slices.ContainsFunc(found, func(f doctor.Finding) bool { return f.Provision }) {
+		if err := printFindings(out, append(all, found...)); err != nil {
+			return err
+		}
+		if found, st, err = e.fix(ctx, out); err != nil {
+			return err
+		}
+		all = nil // told already; the rest is told anew
+	}
+	if o.Probe && st.Fatal == nil {
+		found = append(found, e.probe(ctx, st, o.Patience)...)
+	}
+	return tell(out, append(all, found...))
+}
+
+// doctorOptions name the deployment.
+func doctorOptions(cfg config.Config, d *deployment, o DoctorOptions) doctor.Options {
+	return doctor.Options{
+		Region: d.spec.Region, Uploads: d.spec.UploadsBucket, Results: d.spec.ResultsBucket,
+		Queue: d.spec.Queue, DeadLetterQueue: d.spec.DeadLetterQueue, UploadTopic: d.spec.UploadTopic, CompletionTopic: d.spec.CompletionTopic,
+		Origins: origins(cfg), WebQueuePrefix: webQueuePrefix, Tier: doctor.Tier(o.Tier), TLS: !d.spec.PlainHTTP,
+	}
+}
+
+// webQueuePrefix begins the names of the web instances' queues.
+const webQueuePrefix = "tintype-web-"
+
+// examination is one look at a deployment.
+type examination struct {
+	cfg     config.Config
+	d       *deployment
+	o       doctor.Options
+	clients doctor.Clients
+}
+
+func (e *examination) look(ctx context.Context) ([]doctor.Finding, *doctor.State) {
+	st := doctor.Look(ctx, e.clients, e.o)
+	var more []doctor.Finding
+	if st.Fatal == nil && st.Results.State == doctor.There {
+		e.presences(ctx, st)
+		st.Slowest = e.slowest(ctx)
+	}
+	if st.Fatal == nil && st.Uploads.State == doctor.There {
+		more = e.assets(ctx)
+	}
+	return append(doctor.Judge(e.o, st), more...), st
+}
+
+// presences asks what app processes say of themselves.
+func (e *examination) presences(ctx context.Context, st *doctor.State) {
+	seen, err := presence.NewReader(e.d.clients.S3, e.d.spec.ResultsBucket, false, nil).Recent(ctx, 0)
+	if err != nil {
+		st.Refused = append(st.Refused, doctor.Refusal{Action: "s3:GetObject", Resource: "presences of app processes", Err: err.Error()})
+		return
+	}
+	st.AppsKnown = true
+	for _, a := range seen {
+		st.Apps = append(st.Apps, doctor.AppProcess{ID: a.ID, Host: a.Host, Program: a.Program, Reason: a.Reason, Started: a.Started, Ready: a.Ready, Stale: a.Stale, Draining: a.Draining})
+	}
+}
+
+// sampled is how many of the latest images tell how long one takes.
+const sampled = 10
+
+// slowest is the longest that one of the latest images was in work.
+func (e *examination) slowest(ctx context.Context) (longest time.Duration) {
+	page, _, err := e.d.store.List(ctx, "", sampled)
+	if err != nil {
+		return 0 // the findings about the bucket say why
+	}
+	for _, info := range page {
+		if m, _, err := e.d.store.Manifest(ctx, info.ID); err == nil {
+			longest = max(longest, m.Timings.Finished.Sub(m.Timings.Started))
+		}
+	}
+	return longest
+}
+
+// assets looks whether the pictures are there that recipes put onto others.
+func (e *examination) assets(ctx context.Context) (found []doctor.Finding) {
+	book, err := recipes(e.cfg)
+	if err != nil {
+		return nil // told with the machine
+	}
+	for _, r := range book.Recipes() {
+		job, err := book.Resolve(r.Name, nil)
+		if err != nil {
+			continue // has a parameter without a default
+		}
+		for _, key := range job.Assets() {
+			if _, err := e.d.store.Stat(ctx, key); errors.Is(err, store.ErrGone) || errors.Is(err, store.ErrNotFound) {
+				found = append(found, doctor.New("recipe-asset", "recipe "+r.Name, "s3://"+e.d.spec.UploadsBucket+"/"+key+" is not there", "put the picture there", ""))
 			}
 		}
 	}
-	if slices.ContainsFunc(all, func(f finding) bool { return !f.OK }) {
+	return found
+}
+
+// fix has provision mend what it can, and looks again.
+func (e *examination) fix(ctx context.Context, out IO) ([]doctor.Finding, *doctor.State, error) {
+	if !out.JSON {
+		fmt.Fprintf(out.Out, "\nMending what %s can:\n", doctor.Provision)
+	}
+	_, changes, err := provision.Ensure(ctx, e.d.clients, e.d.spec)
+	changes = slices.DeleteFunc(changes, func(c provision.Change) bool { return c.Action == provision.Unchanged })
+	if err := errors.Join(printChanges(out, changes), err); err != nil {
+		return nil, nil, err
+	}
+	if !out.JSON {
+		fmt.Fprintln(out.Out)
+	}
+	found, st := e.look(ctx)
+	return found, st, nil
+}
+
+// probe sends an image through.
+func (e *examination) probe(ctx context.Context, st *doctor.State, patience time.Duration) []doctor.Finding {
+	picture, err := tinyPNG()
+	if err != nil {
+		return []doctor.Finding{doctor.New("probe-upload", "probe", err.Error(), "", "")}
+	}
+	id := store.NewID(e.d.store.Now())
+	return doctor.Probe(ctx, e.clients, e.o, st, doctor.Trial{
+		ID: id, Patience: patience,
+		Put: func(ctx context.Context) error {
+			_, err := e.d.store.PutSource(ctx, store.PutSource{Key: store.UploadKey(id, "tintype-doctor.png"), Body: strings.NewReader(picture), Size: int64(len(picture)), ContentType: "image/png", Recipe: recipe.Default})
+			return err
+		},
+		Result: func(ctx context.Context) (bool, string, error) {
+			m, _, err := e.d.store.Manifest(ctx, id)
+			switch {
+			case errors.Is(err, store.ErrNotFound):
+				return false, "", nil
+			case err != nil:
+				return false, "", err
+			case m.Status == recipe.Failed && m.Error != nil:
+				return true, m.Error.Code + ": " + m.Error.Message, nil
+			}
+			return true, "", nil
+		},
+		Remove: func(ctx context.Context) error { return e.d.store.Delete(ctx, id) },
+	})
+}
+
+// tell prints the findings and says in the error whether something is wrong.
+func tell(out IO, all []doctor.Finding) error {
+	if err := printFindings(out, all); err != nil {
+		return err
+	}
+	n := map[doctor.Level]int{}
+	for _, f := range all {
+		n[f.Level]++
+	}
+	if !out.JSON {
+		fmt.Fprintf(out.Out, "\n%d wrong, %d warnings, %d not checked. docs/runbook.md says more about each code.\n", n[doctor.Wrong], n[doctor.Warning], n[doctor.Unknown])
+	}
+	if n[doctor.Wrong] > 0 {
 		return errUnwell
 	}
 	return nil
 }
 
-func (f finding) print(out IO) error {
-	if out.JSON {
-		return json.NewEncoder(out.Out).Encode(f)
-	}
-	mark := "ok   "
-	if !f.OK {
-		mark = "WRONG"
-	}
-	fmt.Fprintf(out.Out, "%s  %-14s  %s\n", mark, f.Check, f.Found)
-	if f.Remedy != "" {
-		fmt.Fprintf(out.Out, "%23s%s\n", "", f.Remedy)
+func printFindings(out IO, all []doctor.Finding) error {
+	for _, group := range doctor.Groups() {
+		first := true
+		for _, f := range all {
+			if f.Group != group {
+				continue
+			}
+			if out.JSON {
+				if err := json.NewEncoder(out.Out).Encode(f); err != nil {
+					return err
+				}
+				continue
+			}
+			if first {
+				fmt.Fprintln(out.Out, group)
+				first = false
+			}
+			printFinding(out, f)
+		}
 	}
 	return nil
 }
 
-// doctorImaging tells what the libvips at hand can do, and processes a picture as the app
-// tier would.
-func doctorImaging(ctx context.Context, cfg config.Config, _ IO) []finding {
-	log := logger(cfg, io.Discard)
-	engine, err := imaging.New(imaging.Options{Logger: log})
-	if err != nil {
-		return []finding{{Check: "libvips", Found: err.Error(), Remedy: "Install libvips 8.13 or later and build again: make build."}}
+func printFinding(out IO, f doctor.Finding) {
+	line := "  " + f.Level.Mark() + " " + f.Resource
+	if f.Found != "" {
+		line += ": " + f.Found
 	}
-	can := engine.Abilities()
-	engine.Close()
-	found := []finding{
-		{Check: "libvips", OK: true, Found: engine.Version()},
-		formats("reads", can.Reads, "jpeg", "png", "gif", "webp", "tiff", "heif", "avif"),
-		formats("writes", can.Writes, "jpeg", "png", "webp", "gif", "tiff", "avif"),
+	if f.Code != "" {
+		line += "  [" + f.Code + "]"
 	}
-	text := finding{Check: "text", OK: true, Found: "watermarks of text can be drawn"}
-	if !can.Text {
-		text.Found, text.Remedy = "watermarks of text cannot be drawn", "They need a libvips that was built with Pango."
+	fmt.Fprintln(out.Out, visible(line))
+	if f.Level == doctor.OK || f.Code == "" {
+		return
 	}
-	return append(found, text, doctorIsolation(cfg), doctorProcess(ctx, cfg))
-}
-
-// formats compares a list of formats with those that there can be. JPEG and PNG have to be
-// there: the built-in recipes write them.
-func formats(check string, can []string, all ...string) finding {
-	f := finding{Check: check, OK: slices.Contains(can, "jpeg") && slices.Contains(can, "png"), Found: strings.Join(can, " ")}
-	missing := slices.DeleteFunc(all, func(s string) bool { return slices.Contains(can, s) })
-	if len(missing) > 0 {
-		f.Remedy = "Not with this libvips: " + strings.Join(missing, " ") + ". Debian's libvips42 has all."
-	}
-	return f
-}
-
-func doctorIsolation(cfg config.Config) finding {
-	if cfg.App.Isolation == "none" {
-		return finding{Check: "isolation", OK: true, Found: "none: images are processed in the tier itself", Remedy: "--isolation process keeps a hostile image from the tier."}
-	}
-	s := isolate.Confinement()
-	f := finding{Check: "isolation", OK: true, Found: s.String()}
-	if !s.Full() {
-		f.Remedy = "Not here: " + strings.Join(s.Lacks, "; ") + "."
-	}
-	return f
-}
-
-func doctorProcess(ctx context.Context, cfg config.Config) finding {
-	wrong := func(err error) finding {
-		return finding{Check: "an image", Found: "it cannot be processed: " + err.Error(), Remedy: fault.HintOf(err)}
-	}
-	engine, _, err := openImager(cfg, logger(cfg, io.Discard))
-	if err != nil {
-		return wrong(err)
-	}
-	defer engine.Close()
-	var src bytes.Buffer
-	if err := png.Encode(&src, image.NewGray(image.Rect(0, 0, 16, 16))); err != nil {
-		return wrong(err)
-	}
-	job, err := recipe.Builtin().Resolve(recipe.Default, nil)
-	if err != nil {
-		return wrong(err)
-	}
-	if _, err := engine.Process(ctx, imaging.Request{Source: src.Bytes(), Job: job}); err != nil {
-		return wrong(err)
-	}
-	return finding{Check: "an image", OK: true, Found: "was processed"}
-}
-
-// remedyFor says what helps where a resource did not answer with err, or is not there.
-func remedyFor(err error) string {
-	if op := new(net.OpError); errors.As(err, &op) {
-		return "See whether the endpoint is running, and check AWS_ENDPOINT_URL or --endpoint-url."
-	}
-	return "Run tintype provision, and see that the credentials may use it."
-}
-
-// doctorResources asks for each resource that the tiers use.
-func doctorResources(ctx context.Context, cfg config.Config, out IO) []finding {
-	c, err := loadAWS(ctx, cfg, quiet(out.Err))
-	if err != nil {
-		return []finding{{Check: "AWS", Found: err.Error(), Remedy: fault.HintOf(err)}}
-	}
-	d, err := openDeployment(cfg, c)
-	if err != nil {
-		return []finding{{Check: "AWS", Found: err.Error(), Remedy: fault.HintOf(err)}}
-	}
-	var found []finding
-	for _, bucket := range []string{d.spec.UploadsBucket, d.spec.ResultsBucket} {
-		f := finding{Check: "bucket", OK: true, Found: bucket}
-		if _, err := d.clients.S3.HeadBucket(ctx, &s3.HeadBucketInput{Bucket: &bucket}); err != nil {
-			f = finding{Check: "bucket", Found: bucket + ": " + err.Error(), Remedy: remedyFor(err)}
+	for _, s := range []string{f.Why, f.Mend} {
+		if s != "" {
+			fmt.Fprintln(out.Out, visible("      "+strings.ToUpper(s[:1])+s[1:]+"."))
 		}
-		found = append(found, f)
 	}
-	res, err := provision.Find(ctx, d.clients, d.spec)
-	switch {
-	case err != nil:
-		found = append(found, finding{Check: "queue", Found: err.Error(), Remedy: remedyFor(err)})
-	case res.DeadLetterQueueURL == "":
-		found = append(found, finding{Check: "queue", OK: true, Found: res.QueueURL},
-			finding{Check: "dead letters", Found: d.spec.DeadLetterQueue + " is not there: what fails again and again stays in the queue", Remedy: remedyFor(nil)})
-	default:
-		found = append(found, finding{Check: "queue", OK: true, Found: res.QueueURL}, finding{Check: "dead letters", OK: true, Found: res.DeadLetterQueueURL})
+	if f.Command != "" {
+		fmt.Fprintln(out.Out, visible("      $ "+f.Command))
 	}
-	return found
+}
+
+// visible keeps what others have named from acting on the terminal.
+func visible(s string) string {
+	return strings.Map(func(r rune) rune {
+		if r != ' ' && !unicode.IsPrint(r) {
+			return '\uFFFD'
+		}
+		return r
+	}, s)
 }

@@ -261,6 +261,7 @@ rules:
 	g.drained("ImageApp")
 	tintype(t, op.env, "audit", "--deep", "--peek", "--sweep", "--older-than", "1s", "--grace", "0s", "--settle", "100ms", "--yes", "--recipes", recipes)
 	op.run(0, "queue", "stats")
+	op.doctor()
 	op.run(0, "provision", "--dry-run", "--web-addr", g.webAddr, "--email", "ann@example.com")
 
 	// A heartbeat of the web tier's queue, and the ends of both.
@@ -289,6 +290,22 @@ rules:
 	g.mu.Unlock()
 	if un := g.unused(); !slices.Equal(un, unneededHere()) {
 		t.Errorf("allowed and never needed:\n%s", strings.Join(un, "\n"))
+	}
+}
+
+// doctor runs doctor, which has to be able to look at everything. It also tries what it may
+// not: what a tier may do that an operator may not is no fault.
+func (g *guarded) doctor() {
+	g.t.Helper()
+	g.mu.Lock()
+	before := len(g.refused)
+	g.mu.Unlock()
+	out, errs, _ := tintype(g.t, g.env, "doctor", "--web-addr", g.webAddr, "--json")
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.refused = g.refused[:before]
+	if strings.Contains(out, "could not be checked") || strings.Contains(out, `"not-checked"`) || !strings.Contains(out, "{") {
+		g.t.Errorf("doctor prints\n%s%s", out, errs)
 	}
 }
 

@@ -36,7 +36,7 @@ func TestWalkthrough(t *testing.T) {
 		t.Fatal(err)
 	}
 	s := newSystem(t)
-	ports := strings.NewReplacer("127.0.0.1:4566", s.endpointAddr, "127.0.0.1:4567", s.consoleAddr, "127.0.0.1:8007", s.webAddr, "127.0.0.1:8010", s.appAddr)
+	ports := strings.NewReplacer("127.0.0.1:4566", s.endpointAddr, "127.0.0.1:4567", s.consoleAddr, "127.0.0.1:8007", s.webAddr, "localhost:8007", strings.Replace(s.webAddr, "127.0.0.1", "localhost", 1), "127.0.0.1:8010", s.appAddr)
 	steps := stepsOf(t, string(text))
 
 	dir := t.TempDir()

@@ -82,12 +82,13 @@ func (s Spec) operatorRole(st Stack) Role {
 		allow("DeadLetters", Strings{st.DeadLetterQueue.ARN}, "sqs:DeleteMessage"),
 		allow("SendBack", Strings{st.Queue.ARN}, "sqs:SendMessage", "sqs:PurgeQueue"),
 	}}
-	// doctor compares all that is declared with what is there.
+	// doctor looks at all that is declared, and at what keeps it from working.
 	d.add(
 		allow("LookAtBuckets", Strings{st.Uploads.ARN, st.Results.ARN}, "s3:GetBucketPublicAccessBlock", "s3:GetEncryptionConfiguration", "s3:GetBucketCORS",
-			"s3:GetLifecycleConfiguration", "s3:GetBucketTagging", "s3:GetBucketPolicy"),
-		allow("LookAtNotification", Strings{st.Uploads.ARN}, "s3:GetBucketNotification"),
-		allow("LookAtQueues", Strings{st.Queue.ARN, st.DeadLetterQueue.ARN}, "sqs:ListQueueTags"),
+			"s3:GetLifecycleConfiguration", "s3:GetBucketTagging", "s3:GetBucketPolicy", "s3:GetBucketNotification", "s3:GetBucketVersioning", "s3:GetBucketObjectLockConfiguration"),
+		allow("LookAtQueues", Strings{st.Queue.ARN, st.DeadLetterQueue.ARN}, "sqs:ListQueueTags", "sqs:ListDeadLetterSourceQueues"),
+		allow("LookAtWebQueues", Strings{s.QueueARN(WebQueuePrefix + "*")}, "sqs:ListQueueTags"),
+		allow("LookAtSubscriptions", Strings{"*"}, "sns:GetSubscriptionAttributes", "sqs:ListQueues"),
 		allow("LookAtTopics", Strings{st.UploadTopic.ARN, st.CompletionTopic.ARN}, "sns:GetTopicAttributes", "sns:ListTagsForResource", "sns:ListSubscriptionsByTopic"))
 	d.add(s.keyUse("kms:Decrypt", "kms:GenerateDataKey")...)
 	return Role{Name: "operator", Title: "operator", Policy: d}

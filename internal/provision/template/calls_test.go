@@ -20,39 +20,42 @@ import (
 // Source: Service Authorization Reference; for S3, the "Permissions" of each operation.
 func operations() map[string][]string {
 	return map[string][]string{
-		"s3:GetObject":                  {"GetObject", "HeadObject", "CopyObject", "PresignGetObject"},
-		"s3:PutObject":                  {"PutObject", "CopyObject", "PresignPostObject"},
-		"s3:DeleteObject":               {"DeleteObject", "DeleteObjects"},
-		"s3:ListBucket":                 {"ListObjectsV2", "HeadBucket", "GetObject", "HeadObject"},
-		"s3:GetObjectTagging":           {"CopyObject"},
-		"s3:PutObjectTagging":           {"CopyObject"},
-		"s3:GetBucketPublicAccessBlock": {"GetPublicAccessBlock"},
-		"s3:GetEncryptionConfiguration": {"GetBucketEncryption"},
-		"s3:GetBucketCORS":              {"GetBucketCors"},
-		"s3:GetLifecycleConfiguration":  {"GetBucketLifecycleConfiguration"},
-		"s3:GetBucketTagging":           {"GetBucketTagging"},
-		"s3:GetBucketPolicy":            {"GetBucketPolicy"},
-		"s3:GetBucketNotification":      {"GetBucketNotificationConfiguration"},
-		"sqs:GetQueueUrl":               {"GetQueueUrl"},
-		"sqs:GetQueueAttributes":        {"GetQueueAttributes"},
-		"sqs:SetQueueAttributes":        {"SetQueueAttributes"},
-		"sqs:ReceiveMessage":            {"ReceiveMessage"},
-		"sqs:DeleteMessage":             {"DeleteMessage", "DeleteMessageBatch"},
-		"sqs:ChangeMessageVisibility":   {"ChangeMessageVisibility", "ChangeMessageVisibilityBatch"},
-		"sqs:SendMessage":               {"SendMessage", "SendMessageBatch"},
-		"sqs:PurgeQueue":                {"PurgeQueue"},
-		"sqs:CreateQueue":               {"CreateQueue"},
-		"sqs:DeleteQueue":               {"DeleteQueue"},
-		"sqs:TagQueue":                  {"TagQueue", "CreateQueue"},
-		"sqs:ListQueueTags":             {"ListQueueTags"},
-		"sqs:ListQueues":                {"ListQueues", "NewListQueuesPaginator"},
-		"sns:Publish":                   {"Publish"},
-		"sns:Subscribe":                 {"Subscribe"},
-		"sns:Unsubscribe":               {"Unsubscribe"},
-		"sns:GetSubscriptionAttributes": {"GetSubscriptionAttributes"},
-		"sns:ListSubscriptionsByTopic":  {"ListSubscriptionsByTopic", "NewListSubscriptionsByTopicPaginator"},
-		"sns:GetTopicAttributes":        {"GetTopicAttributes"},
-		"sns:ListTagsForResource":       {"ListTagsForResource"},
+		"s3:GetObject":                        {"GetObject", "HeadObject", "CopyObject", "PresignGetObject"},
+		"s3:PutObject":                        {"PutObject", "CopyObject", "PresignPostObject", "UploadPart"},
+		"s3:DeleteObject":                     {"DeleteObject", "DeleteObjects"},
+		"s3:ListBucket":                       {"ListObjectsV2", "HeadBucket", "GetObject", "HeadObject"},
+		"s3:GetObjectTagging":                 {"CopyObject"},
+		"s3:PutObjectTagging":                 {"CopyObject"},
+		"s3:GetBucketPublicAccessBlock":       {"GetPublicAccessBlock"},
+		"s3:GetEncryptionConfiguration":       {"GetBucketEncryption"},
+		"s3:GetBucketCORS":                    {"GetBucketCors"},
+		"s3:GetLifecycleConfiguration":        {"GetBucketLifecycleConfiguration"},
+		"s3:GetBucketTagging":                 {"GetBucketTagging"},
+		"s3:GetBucketPolicy":                  {"GetBucketPolicy"},
+		"s3:GetBucketNotification":            {"GetBucketNotificationConfiguration"},
+		"s3:GetBucketVersioning":              {"GetBucketVersioning"},
+		"s3:GetBucketObjectLockConfiguration": {"GetObjectLockConfiguration"},
+		"sqs:ListDeadLetterSourceQueues":      {"ListDeadLetterSourceQueues", "NewListDeadLetterSourceQueuesPaginator"},
+		"sqs:GetQueueUrl":                     {"GetQueueUrl"},
+		"sqs:GetQueueAttributes":              {"GetQueueAttributes"},
+		"sqs:SetQueueAttributes":              {"SetQueueAttributes"},
+		"sqs:ReceiveMessage":                  {"ReceiveMessage"},
+		"sqs:DeleteMessage":                   {"DeleteMessage", "DeleteMessageBatch"},
+		"sqs:ChangeMessageVisibility":         {"ChangeMessageVisibility", "ChangeMessageVisibilityBatch"},
+		"sqs:SendMessage":                     {"SendMessage", "SendMessageBatch"},
+		"sqs:PurgeQueue":                      {"PurgeQueue"},
+		"sqs:CreateQueue":                     {"CreateQueue"},
+		"sqs:DeleteQueue":                     {"DeleteQueue"},
+		"sqs:TagQueue":                        {"TagQueue", "CreateQueue"},
+		"sqs:ListQueueTags":                   {"ListQueueTags"},
+		"sqs:ListQueues":                      {"ListQueues", "NewListQueuesPaginator"},
+		"sns:Publish":                         {"Publish"},
+		"sns:Subscribe":                       {"Subscribe"},
+		"sns:Unsubscribe":                     {"Unsubscribe"},
+		"sns:GetSubscriptionAttributes":       {"GetSubscriptionAttributes"},
+		"sns:ListSubscriptionsByTopic":        {"ListSubscriptionsByTopic", "NewListSubscriptionsByTopicPaginator"},
+		"sns:GetTopicAttributes":              {"GetTopicAttributes"},
+		"sns:ListTagsForResource":             {"ListTagsForResource"},
 	}
 }
 
@@ -63,7 +66,8 @@ func administrators() []string {
 		"CreateBucket", "DeleteBucket", "PutBucketCors", "PutBucketEncryption", "PutBucketLifecycleConfiguration", "PutBucketNotificationConfiguration",
 		"PutBucketPolicy", "DeleteBucketPolicy", "PutBucketTagging", "PutPublicAccessBlock",
 		"ListObjectVersions", "ListDeadLetterSourceQueues",
-		"CreateTopic", "DeleteTopic", "SetTopicAttributes", "TagResource", "ListTopics", "NewListDeadLetterSourceQueuesPaginator",
+		"CreateTopic", "DeleteTopic", "SetTopicAttributes", "TagResource", "ListTopics", "NewListTopicsPaginator",
+		"GetCallerIdentity", // needs no permission "NewListDeadLetterSourceQueuesPaginator",
 	}
 }
 
@@ -80,7 +84,7 @@ func callers(t *testing.T) map[string][]string {
 		known[op] = true
 	}
 	found := map[string][]string{}
-	for _, dir := range []string{"app", "audit", "backfill", "backlog", "deadletter", "presence", "provision", "queue", "store", "web", "worker"} {
+	for _, dir := range []string{"app", "audit", "backfill", "backlog", "deadletter", "doctor", "presence", "provision", "queue", "store", "web", "worker"} {
 		files, err := filepath.Glob("../../" + dir + "/*.go")
 		if err != nil || len(files) == 0 {
 			t.Fatalf("%s: %d files, %v", dir, len(files), err)
