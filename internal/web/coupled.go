@@ -14,7 +14,7 @@ import (
 // uploadCoupled hands a received image to the app tier and answers when it is finished.
 func (s *Server) uploadCoupled(w http.ResponseWriter, r *http.Request, form *spooled, recipeName string, params map[string]string, html bool) error {
 	m, err := s.o.Processor.Process(r.Context(), coupled.Upload{Body: form.file, Size: form.size, Name: form.name, Recipe: recipeName, Params: params})
-	s.metrics.uploads.add("coupled")
+	s.metrics.uploads.WithLabelValues("coupled").Inc()
 	if err := s.tellCoupled(r, m, err); err != nil {
 		return err
 	}

@@ -69,7 +69,7 @@ func (s *Server) handleEvents(w http.ResponseWriter, r *http.Request) {
 		case m, open := <-c.out:
 			if !open {
 				if c.slow {
-					s.metrics.slowClients.add("")
+					s.metrics.slowClients.Inc()
 					s.log.Info("event listener disconnected: it did not keep up", "remote", r.RemoteAddr)
 				}
 				return

@@ -148,7 +148,7 @@ func TestHubSlowClient(t *testing.T) {
 
 // A listener that does not read is disconnected, while others go on. No endpoint is needed.
 func TestStreamSlowClient(t *testing.T) {
-	s := &Server{hub: newHub(10), metrics: newMetrics(), heartbeat: time.Hour, log: slog.New(slog.DiscardHandler)}
+	s := &Server{hub: newHub(10), metrics: newMetrics(nil), heartbeat: time.Hour, log: slog.New(slog.DiscardHandler)}
 	srv := httptest.NewServer(http.HandlerFunc(s.handleEvents))
 	defer srv.Close()
 	defer s.hub.close()

@@ -186,7 +186,7 @@ func (n *Notifier) run(ctx context.Context) {
 			}
 			first = false
 			wait = 0
-			n.metrics.recreated.add("")
+			n.metrics.recreated.Inc()
 			err = n.serve(ctx)
 		}
 		if ctx.Err() != nil {
@@ -372,12 +372,12 @@ func (n *Notifier) expect(within time.Duration) (done func()) {
 func (n *Notifier) handle(m sqstypes.Message) {
 	c, err := event.DecodeCompletion([]byte(aws.ToString(m.Body)))
 	if err != nil {
-		n.metrics.junk.add("")
+		n.metrics.junk.Inc()
 		n.log.Info("message in the completion queue is no completion; dropped", "message", aws.ToString(m.MessageId), "err", err)
 		return
 	}
 	if !n.seen.add(c.ID, c.ImageID) {
-		n.metrics.repeats.add("")
+		n.metrics.repeats.Inc()
 		return
 	}
 	n.deliver(c)

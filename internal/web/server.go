@@ -7,7 +7,7 @@
 // images only through its own queue on the topic processingnotification (Notifier).
 //
 // Of ours it may import awsclock, backlog, deadletter, event, fault, outage, presence, queue,
-// recipe, store and imaging/sniff; it never imports another tier.
+// recipe, store, telemetry and imaging/sniff; it never imports another tier.
 package web
 
 import (
@@ -22,6 +22,9 @@ import (
 	"sync"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+	"go.opentelemetry.io/otel/trace"
+
 	"github.com/tintype/tintype/internal/backlog"
 	"github.com/tintype/tintype/internal/coupled"
 	"github.com/tintype/tintype/internal/event"
@@ -30,6 +33,7 @@ import (
 	"github.com/tintype/tintype/internal/presence"
 	"github.com/tintype/tintype/internal/recipe"
 	"github.com/tintype/tintype/internal/store"
+	"github.com/tintype/tintype/internal/telemetry"
 )
 
 // Store is what the web tier needs of the two buckets; *store.Store has it.
@@ -105,7 +109,14 @@ type Options struct {
 	Replay int
 	// Version is the program's, for the page's footer.
 	Version string
-	Logger  *slog.Logger
+	// Metrics takes what this server has to say, and is what GET /metrics tells. Default: one of
+	// its own.
+	Metrics *prometheus.Registry
+	// Tracer makes spans of uploads and of what is heard of them. Default: none are made.
+	Tracer trace.Tracer
+	// AccessLog has each request logged at level info; else it is at level debug.
+	AccessLog bool
+	Logger    *slog.Logger
 }
 
 // Server is the web tier.
@@ -124,6 +135,7 @@ type Server struct {
 	heartbeat time.Duration
 	started   time.Time
 	handler   http.Handler
+	scrape    http.Handler
 	cross     *http.CrossOriginProtection
 	page      *page
 	letters   letterCache
@@ -173,8 +185,11 @@ func New(o Options) (*Server, error) {
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
+	if o.Tracer == nil {
+		o.Tracer = telemetry.NoTracer()
+	}
 	s := &Server{
-		o: o, log: o.Logger, hub: newHub(o.Replay), metrics: newMetrics(),
+		o: o, log: o.Logger, hub: newHub(o.Replay), metrics: newMetrics(o.Metrics),
 		slots: make(chan struct{}, o.Uploads), heartbeat: o.Heartbeat, started: time.Now(), cross: http.NewCrossOriginProtection(),
 	}
 	for _, h := range o.Hosts {
@@ -211,7 +226,9 @@ func New(o Options) (*Server, error) {
 	if s.page, err = newPage(); err != nil {
 		return nil, fmt.Errorf("web: %w", err)
 	}
-	s.handler = s.counted(s.secure(s.routes()))
+	s.tellState()
+	s.scrape = telemetry.Handler(s.metrics.registry, s.log)
+	s.handler = s.observed(s.secure(s.routes()))
 	return s, nil
 }
 
@@ -260,7 +277,7 @@ func (s *Server) notifierState() error {
 func (s *Server) completed(c event.Completion) {
 	m := c.Manifest
 	if !store.ValidID(c.ImageID) || (m.Status != recipe.Done && m.Status != recipe.Failed) {
-		s.metrics.junk.add("")
+		s.metrics.junk.Inc()
 		s.log.Warn("completion message makes no sense; dropped", "completion", c.ID, "image", c.ImageID, "status", m.Status)
 		return
 	}
@@ -270,12 +287,13 @@ func (s *Server) completed(c event.Completion) {
 		return
 	}
 	if !sent {
-		s.metrics.repeats.add("")
+		s.metrics.repeats.Inc()
 		return
 	}
-	s.metrics.completions.add(string(m.Status))
+	s.metrics.completions.WithLabelValues(string(m.Status)).Inc()
 	now := time.Now()
 	s.finished.add(now, m.Status == recipe.Failed)
+	s.metrics.latency.Observe(max(m.Timings.Finished.Sub(m.Timings.Uploaded).Seconds(), 0))
 	s.latencies.add(now, m.Timings.Finished.Sub(m.Timings.Uploaded))
 	s.log.Debug("image finished", "image", c.ImageID, "status", m.Status)
 }
@@ -303,10 +321,11 @@ func (s *Server) routes() http.Handler {
 	s.deadLetterRoutes(mux)
 	mux.HandleFunc("GET /healthz", s.handleHealth)
 	mux.HandleFunc("GET /readyz", s.handleReady)
-	mux.HandleFunc("GET /metrics", s.handleMetrics)
+	mux.Handle("GET /metrics", s.scrape)
 	// What is not routed is answered as a problem document too.
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if _, pattern := mux.Handler(r); pattern != "" {
+			routed(r, pattern)
 			mux.ServeHTTP(w, r)
 			return
 		}

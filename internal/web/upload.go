@@ -96,7 +96,7 @@ func (s *Server) handleUploads(w http.ResponseWriter, r *http.Request) {
 		s.fail(w, r, err)
 		return
 	}
-	s.metrics.uploads.add("presigned")
+	s.metrics.uploads.WithLabelValues("presigned").Inc()
 	s.log.Info("upload handed out", "image", id, "key", key, "bytes", in.Size, "recipe", job.Recipe)
 	s.writeJSON(w, r, http.StatusCreated, struct {
 		ID     string            `json:"id"`
@@ -201,7 +201,7 @@ func (s *Server) upload(w http.ResponseWriter, r *http.Request, html bool) error
 	}); err != nil {
 		return err
 	}
-	s.metrics.uploads.add("through")
+	s.metrics.uploads.WithLabelValues("through").Inc()
 	s.log.Info("image uploaded", "image", id, "key", key, "bytes", form.size, "format", format, "recipe", job.Recipe)
 	img := queuedImage(store.SourceInfo{ID: id, Key: key, Size: form.size, LastModified: now}, job)
 	s.announce(img, since)
