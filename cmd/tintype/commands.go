@@ -57,7 +57,7 @@ func commands() []command {
 	return []command{
 		{
 			name: "up", summary: "start everything on this machine: endpoint, resources, web tier, app tier",
-			groups: join([]config.Group{config.GroupEndpoint, config.GroupWeb, config.GroupApp, config.GroupImaging, config.GroupNames, config.GroupPresence, config.GroupProvision, config.GroupCoupled}, tiers),
+			groups: join([]config.Group{config.GroupEndpoint, config.GroupWeb, config.GroupAccess, config.GroupApp, config.GroupImaging, config.GroupNames, config.GroupPresence, config.GroupProvision, config.GroupCoupled}, tiers),
 			setup: func(fs *pflag.FlagSet, cfg *config.Config) func(context.Context, app.IO, []string) error {
 				cfg.Presence = time.Second // costs nothing here, and the page shows what is in work
 				fs.StringVar(&cfg.Mode, "mode", cfg.Mode, "architecture to run: decoupled, coupled, or both side by side")
@@ -67,7 +67,7 @@ func commands() []command {
 		},
 		{
 			name: "web", summary: "run a web tier against the endpoint that the AWS environment names",
-			groups: join(aws, []config.Group{config.GroupWeb, config.GroupPresence, config.GroupCoupled}, tiers), setup: oneTier(app.Web),
+			groups: join(aws, []config.Group{config.GroupWeb, config.GroupAccess, config.GroupPresence, config.GroupCoupled}, tiers), setup: oneTier(app.Web),
 		},
 		{
 			name: "app", summary: "run an app tier against the endpoint that the AWS environment names",
@@ -141,6 +141,7 @@ func commands() []command {
 		queueCommand(),
 		processCommand(),
 		recipeCommand(),
+		authCommand(),
 		{
 			name: "version", summary: "print the version",
 			setup: func(*pflag.FlagSet, *config.Config) func(context.Context, app.IO, []string) error {

@@ -128,7 +128,7 @@ func openDeployment(cfg config.Config, c aws.Config) (*deployment, error) {
 			Region: c.Region, UploadsBucket: cfg.Names.Uploads(), ResultsBucket: cfg.Names.Results(),
 			Queue: cfg.Names.Queue, DeadLetterQueue: cfg.Names.DeadLetterQueue,
 			UploadTopic: cfg.Names.UploadTopic, CompletionTopic: cfg.Names.CompletionTopic,
-			Origins: origins(cfg.Web), Emails: cfg.Emails,
+			Origins: origins(cfg), Emails: cfg.Emails,
 		},
 	}
 	var err error
@@ -165,17 +165,21 @@ func retried[T any](ctx context.Context, log *slog.Logger, ask func() (T, error)
 
 // origins are those that the page can be opened under: of a loopback or wildcard
 // address both names of this machine, since browsers tell them apart.
-func origins(w config.Web) []string {
-	host, port, err := net.SplitHostPort(w.Addr)
+func origins(cfg config.Config) []string {
+	scheme := "http"
+	if cfg.Web.Access.TLSCert != "" {
+		scheme = "https"
+	}
+	host, port, err := net.SplitHostPort(cfg.Web.Addr)
 	if err != nil {
-		return w.Origins
+		return pageOrigins(cfg)
 	}
 	out := []string{}
 	ip := net.ParseIP(host)
 	if host == "" || host == "localhost" || ip != nil && (ip.IsLoopback() || ip.IsUnspecified()) {
-		out = append(out, fmt.Sprintf("http://127.0.0.1:%s", port), fmt.Sprintf("http://localhost:%s", port))
+		out = append(out, fmt.Sprintf("%s://127.0.0.1:%s", scheme, port), fmt.Sprintf("%s://localhost:%s", scheme, port))
 	} else {
-		out = append(out, "http://"+net.JoinHostPort(host, port))
+		out = append(out, scheme+"://"+net.JoinHostPort(host, port))
 	}
-	return append(out, w.Origins...)
+	return append(out, pageOrigins(cfg)...)
 }

@@ -214,7 +214,7 @@ func TestSweepCommand(t *testing.T) {
 	}
 	eventually(t, "the new result", func() error {
 		if m, err := s.manifest(id); err != nil || m.Recipe != "sepia" {
-			return fmt.Errorf("%v, %v", m, err)
+			return fmt.Errorf("%v, %w", m, err)
 		}
 		return nil
 	})

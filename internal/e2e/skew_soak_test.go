@@ -25,7 +25,11 @@ import (
 // it would on a host with a wrong clock.)
 var skewed = sync.OnceValues(func() (string, error) {
 	dir := filepath.Dir(binary)
-	real := filepath.Join(runtime.GOROOT(), "src", "time")
+	root, err := exec.Command("go", "env", "GOROOT").Output()
+	if err != nil {
+		return "", fmt.Errorf("go env GOROOT: %w", err)
+	}
+	real := filepath.Join(strings.TrimSpace(string(root)), "src", "time")
 	source, err := os.ReadFile(filepath.Join(real, "time.go"))
 	if err != nil {
 		return "", err

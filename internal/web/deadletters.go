@@ -12,6 +12,7 @@ import (
 	"github.com/tintype/tintype/internal/fault"
 	"github.com/tintype/tintype/internal/queue"
 	"github.com/tintype/tintype/internal/store"
+	"github.com/tintype/tintype/internal/web/auth"
 )
 
 // DeadLetters is what the web tier needs of *deadletter.Desk.
@@ -168,7 +169,7 @@ func (s *Server) takeLetters(take func(context.Context, queue.Selection) (queue.
 			s.fail(w, r, err)
 			return
 		}
-		s.log.Info("dead letters were dealt with", "path", r.URL.Path, "messages", t.Done, "missing", len(t.Missing))
+		s.log.Info("dead letters were dealt with", "path", r.URL.Path, "messages", t.Done, "missing", len(t.Missing), auth.By(r.Context()))
 		out := taken{Done: t.Done, Missing: t.Missing, More: t.More || outOfTime}
 		if out.Missing == nil {
 			out.Missing = []string{}

@@ -8,6 +8,7 @@ import (
 	"github.com/tintype/tintype/internal/fault"
 	"github.com/tintype/tintype/internal/recipe"
 	"github.com/tintype/tintype/internal/store"
+	"github.com/tintype/tintype/internal/web/auth"
 )
 
 // ofImage adapts a handler of one image's route: it gets the id in the path, if that is
@@ -105,7 +106,7 @@ func (s *Server) handleDelete(w http.ResponseWriter, r *http.Request, id string)
 	if err := s.o.Store.Delete(r.Context(), id); err != nil {
 		return err
 	}
-	s.log.Info("image deleted", "image", id)
+	s.log.Info("image deleted", "image", id, auth.By(r.Context()))
 	s.hub.publishDeleted(id)
 	w.WriteHeader(http.StatusNoContent)
 	return nil
@@ -155,7 +156,7 @@ func (s *Server) handleRetry(w http.ResponseWriter, r *http.Request, id string) 
 	if err := s.o.Store.Touch(r.Context(), id, job.Recipe, params); err != nil {
 		return err
 	}
-	s.log.Info("image sent through again", "image", id, "recipe", job.Recipe)
+	s.log.Info("image sent through again", "image", id, "recipe", job.Recipe, auth.By(r.Context()))
 	img := queuedImage(info, job)
 	s.announce(img, since)
 	s.writeAccepted(w, r, img)

@@ -3,7 +3,6 @@ package web
 import (
 	"context"
 	"log/slog"
-	"net"
 	"net/http"
 	"strconv"
 	"strings"
@@ -58,7 +57,7 @@ var methods = map[string]bool{http.MethodGet: true, http.MethodHead: true, http.
 func (s *Server) observed(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		began := time.Now()
-		a := &response{ResponseWriter: w, route: noRoute}
+		a := &response{ResponseWriter: w, route: s.routeOf(r)}
 		next.ServeHTTP(a, r.WithContext(context.WithValue(r.Context(), responseKey{}, a)))
 		if a.status == 0 {
 			a.status = http.StatusOK
@@ -87,22 +86,23 @@ func (s *Server) logAccess(r *http.Request, a *response, method string, took tim
 		return
 	}
 	attrs := []any{"method", method, "route", a.route, "status", a.status, "bytes", a.bytes,
-		"ms", float64(took.Microseconds()) / 1000, "client", s.client(r)}
+		"ms", float64(took.Microseconds()) / 1000, "client", s.o.Auth.Address(r).String()}
 	if a.image != "" {
 		attrs = append(attrs, "image", a.image)
 	}
 	s.log.Log(r.Context(), level, "request", append(attrs, a.traced...)...)
 }
 
-// routed notes a request's route, which the mux below knows.
-func routed(r *http.Request, pattern string) {
-	if a := responseOf(r.Context()); a != nil {
-		_, path, ok := strings.Cut(pattern, " ")
-		if !ok {
-			path = pattern
-		}
-		a.route = strings.TrimSuffix(path, "{$}")
+// routeOf is the path of the pattern that a request takes.
+func (s *Server) routeOf(r *http.Request) string {
+	_, pattern := s.mux.Handler(r)
+	if pattern == "" {
+		return noRoute
 	}
+	if _, path, ok := strings.Cut(pattern, " "); ok {
+		pattern = path
+	}
+	return strings.TrimSuffix(pattern, "{$}")
 }
 
 // concerns notes which image a request is about.
@@ -110,12 +110,4 @@ func concerns(r *http.Request, id string) {
 	if a := responseOf(r.Context()); a != nil {
 		a.image = id
 	}
-}
-
-// client is the address that a request came from.
-func (s *Server) client(r *http.Request) string {
-	if host, _, err := net.SplitHostPort(r.RemoteAddr); err == nil {
-		return host
-	}
-	return r.RemoteAddr
 }

@@ -64,12 +64,13 @@ type view struct {
 	Data    any  // what the page's own template shows
 
 	Mode, Version string   // of this server
+	User          *whoami  // nil where nobody is asked
 	Modules       []string // for the browser to fetch at once
 }
 
 // writeView answers a page.
 func (s *Server) writeView(w http.ResponseWriter, r *http.Request, status int, v view) {
-	v.Mode, v.Version, v.Modules = s.o.Mode, s.o.Version, s.page.assets.modules
+	v.Mode, v.Version, v.Modules, v.User = s.o.Mode, s.o.Version, s.page.assets.modules, newWhoami(r)
 	var b bytes.Buffer
 	if err := s.page.shells[v.Page].Execute(&b, v); err != nil {
 		s.fail(w, r, fmt.Errorf("page template %s: %w", v.Page, err))
@@ -92,13 +93,6 @@ func (s *Server) writeView(w http.ResponseWriter, r *http.Request, status int, v
 	}
 	w.WriteHeader(status)
 	_, _ = w.Write(body)
-}
-
-// plainPage answers a page that scripts fill.
-func (s *Server) plainPage(name, title string) http.HandlerFunc {
-	return func(w http.ResponseWriter, r *http.Request) {
-		s.writeView(w, r, http.StatusOK, view{Page: name, Title: title})
-	}
 }
 
 // step makes about a hundred stops of a number's range, or as many as there are: where the

@@ -6,8 +6,8 @@
 // record, and any number of instances may run side by side. It hears of finished
 // images only through its own queue on the topic processingnotification (Notifier).
 //
-// Of ours it may import awsclock, backlog, deadletter, event, fault, outage, presence, queue,
-// recipe, store, telemetry and imaging/sniff; it never imports another tier.
+// Of ours it may import awsclock, backlog, deadletter, event, fault, outage, presence, problem,
+// queue, recipe, store, telemetry, imaging/sniff and its own auth; it never imports another tier.
 package web
 
 import (
@@ -34,6 +34,7 @@ import (
 	"github.com/tintype/tintype/internal/recipe"
 	"github.com/tintype/tintype/internal/store"
 	"github.com/tintype/tintype/internal/telemetry"
+	"github.com/tintype/tintype/internal/web/auth"
 )
 
 // Store is what the web tier needs of the two buckets; *store.Store has it.
@@ -71,8 +72,6 @@ type Options struct {
 	// Notifier says where completion messages come from. Without its clients there are no live
 	// updates: the page then polls.
 	Notifier NotifierOptions
-	// DeadLetters deals with the dead-letter queue; nil where there is none.
-	DeadLetters DeadLetters
 	// Backlog measures the queue, for GET /api/pipeline and metrics; nil: unknown.
 	Backlog *backlog.Meter
 	// Apps reads what app processes say of themselves; nil: images show as queued until they
@@ -80,6 +79,11 @@ type Options struct {
 	Apps *presence.Reader
 	// AppsEvery is how often Apps is asked while somebody listens to events; default 5 s.
 	AppsEvery time.Duration
+	// DeadLetters deals with the dead-letter queue; nil where there is none.
+	DeadLetters DeadLetters
+
+	// Names are the resources' names as the page draws them; the usual ones by default.
+	Names Names
 
 	// Processor, where set, makes this the coupled web tier: uploads are handed to it and waited
 	// for, no event is expected and nothing goes past this server to S3.
@@ -99,6 +103,11 @@ type Options struct {
 	// Origins are further origins (scheme://host:port) under which the page is served, by a
 	// proxy for instance: their names are Hosts too, and their pages may use the API.
 	Origins []string
+	// Auth says who may use this server; nil: anybody, without limits.
+	Auth *auth.Guard
+	// CORSOrigins are the origins whose pages may call the API, with tokens where Auth asks for
+	// them. Cookies are never taken from there.
+	CORSOrigins []string
 	// TempDir takes uploads that pass through, each at most MaxBytes; default os.TempDir().
 	TempDir string
 	// Uploads bounds how many uploads pass through at once; default 32.
@@ -137,8 +146,11 @@ type Server struct {
 	handler   http.Handler
 	scrape    http.Handler
 	cross     *http.CrossOriginProtection
+	cors      map[string]bool // CORSOrigins
+	mux       *http.ServeMux
 	page      *page
 	letters   letterCache
+	readiness readiness
 
 	originsMu sync.Mutex
 	origins   []string // of S3 as browsers see it; nil until known
@@ -205,6 +217,14 @@ func New(o Options) (*Server, error) {
 		}
 		s.hosts = append(s.hosts, strings.ToLower(u.Hostname()))
 	}
+	s.cors = map[string]bool{}
+	for _, o := range o.CORSOrigins {
+		origin, err := originOf(o)
+		if err != nil {
+			return nil, fmt.Errorf("web: %w", err)
+		}
+		s.cors[strings.ToLower(origin)] = true
+	}
 	for _, u := range o.S3URLs {
 		origin, err := originOf(u)
 		if err != nil {
@@ -228,7 +248,7 @@ func New(o Options) (*Server, error) {
 	}
 	s.tellState()
 	s.scrape = telemetry.Handler(s.metrics.registry, s.log)
-	s.handler = s.observed(s.secure(s.routes()))
+	s.handler = s.observed(s.secure(s.guarded(s.routes())))
 	return s, nil
 }
 
@@ -253,17 +273,23 @@ func (s *Server) Run(ctx context.Context) error {
 
 // Ready is nil where this instance can do its work: S3 answers and completion messages
 // can be received.
-func (s *Server) Ready(ctx context.Context) error {
+func (s *Server) Ready() error {
 	var errs []error
-	ctx, cancel := context.WithTimeout(ctx, 3*time.Second)
-	defer cancel()
-	if _, _, err := s.o.Store.List(ctx, "", 1); err != nil {
+	if err := s.readiness.of(s.reachesStore); err != nil {
 		errs = append(errs, fmt.Errorf("uploads bucket: %w", err))
 	}
 	if err := s.notifierState(); err != nil {
 		errs = append(errs, fmt.Errorf("completion messages: %w", err))
 	}
 	return errors.Join(errs...)
+}
+
+func (s *Server) reachesStore() error {
+	// Not for the one who asks alone: who goes away must not spoil the others' answer.
+	ctx, cancel := context.WithTimeout(context.Background(), 3*time.Second)
+	defer cancel()
+	_, _, err := s.o.Store.List(ctx, "", 1)
+	return err
 }
 
 func (s *Server) notifierState() error {
@@ -301,10 +327,12 @@ func (s *Server) completed(c event.Completion) {
 // routes are those of the web API; a page without scripts uses "/" and POST /api/images only.
 func (s *Server) routes() http.Handler {
 	mux := http.NewServeMux()
+	s.mux = mux
 	mux.HandleFunc("GET /{$}", s.handlePage)
 	mux.HandleFunc("GET /images/{id}", s.handleImagePage)
-	mux.HandleFunc("GET /pipeline", s.plainPage("pipeline", "Pipeline"))
-	mux.HandleFunc("GET /deadletters", s.plainPage("deadletters", "Dead letters"))
+	mux.HandleFunc("GET /pipeline", s.handlePipelinePage)
+	mux.HandleFunc("GET /deadletters", s.handleDeadLettersPage)
+	mux.HandleFunc("POST /deadletters", s.handleLettersForm)
 	mux.HandleFunc("GET /static/{file...}", s.handleStatic)
 	mux.HandleFunc("GET /api/config", s.handleConfig)
 	mux.HandleFunc("POST /api/uploads", s.handleUploads)
@@ -325,7 +353,6 @@ func (s *Server) routes() http.Handler {
 	// What is not routed is answered as a problem document too.
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if _, pattern := mux.Handler(r); pattern != "" {
-			routed(r, pattern)
 			mux.ServeHTTP(w, r)
 			return
 		}
@@ -373,7 +400,8 @@ func (s *Server) handleConfig(w http.ResponseWriter, r *http.Request) {
 		Limits  limits          `json:"limits"`
 		Recipes []recipe.Recipe `json:"recipes"`
 		Live    bool            `json:"live"` // whether /api/events tells of finished images
-	}{s.o.Mode, recipe.Default, s.limits(), s.o.Recipes.Recipes(), s.notifier != nil || s.o.Processor != nil})
+		User    *whoami         `json:"user"` // null where nobody is asked
+	}{s.o.Mode, recipe.Default, s.limits(), s.o.Recipes.Recipes(), s.notifier != nil || s.o.Processor != nil, newWhoami(r)})
 }
 
 func (s *Server) handleHealth(w http.ResponseWriter, r *http.Request) {
@@ -381,12 +409,34 @@ func (s *Server) handleHealth(w http.ResponseWriter, r *http.Request) {
 }
 
 func (s *Server) handleReady(w http.ResponseWriter, r *http.Request) {
-	if err := s.Ready(r.Context()); err != nil {
+	if err := s.Ready(); err != nil {
 		s.log.Info("not ready", "err", err)
 		s.writeJSON(w, r, http.StatusServiceUnavailable, map[string]string{"status": "not ready", "reason": notReadyReason(s.notifierState(), err)})
 		return
 	}
 	s.writeJSON(w, r, http.StatusOK, map[string]string{"status": "ready"})
+}
+
+// readinessHolds is for how long one look at S3 answers all who ask: anybody may, and it costs
+// a request there.
+const readinessHolds = time.Second
+
+// readiness is what the last look found.
+type readiness struct {
+	mu     sync.Mutex
+	looked time.Time
+	err    error
+}
+
+// of asks look, unless somebody did a moment ago.
+func (r *readiness) of(look func() error) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if time.Since(r.looked) >= readinessHolds {
+		r.err = look()
+		r.looked = time.Now()
+	}
+	return r.err
 }
 
 // notReadyReason is for anybody to read: which part is missing, and what of it a person must

@@ -387,7 +387,7 @@ func TestStartDeath(t *testing.T) {
 	p := newPool(t, Options{Workers: 1})
 	s := <-p.slots
 	first := s.child.pid
-	p.drop(s)
+	p.drop(s, endRetired)
 	began := time.Now()
 	started := make(chan error)
 	go func() {

@@ -254,13 +254,22 @@ func (b *Browser) Exec(statements string) {
 	Eval[bool](b, "(() => {"+statements+"; return true; })()")
 }
 
-// Until waits for a JavaScript expression to become true.
+// leaving reports whether an expression failed because its page went away under it.
+func leaving(err error) bool {
+	return strings.Contains(err.Error(), "navigated or closed") || strings.Contains(err.Error(), "Cannot find context") || strings.Contains(err.Error(), "context was destroyed")
+}
+
+// Until waits for a JavaScript expression to become true, in whatever page is shown by then.
 func (b *Browser) Until(what, expression string) {
 	b.t.Helper()
 	ctx, cancel := context.WithTimeout(b.ctx, patience)
 	defer cancel()
 	poll := chromedp.Poll[bool]("Boolean("+expression+")", chromedp.WithPollingInterval(50*time.Millisecond), chromedp.WithPollingTimeout(patience))
-	if _, err := chromedp.Run(ctx, poll); err != nil {
+	_, err := chromedp.Run(ctx, poll)
+	for err != nil && ctx.Err() == nil && leaving(err) {
+		_, err = chromedp.Run(ctx, poll)
+	}
+	if err != nil {
 		b.t.Fatalf("waiting until %s: %v\ncomplaints of the page: %q\nscreenshot: %s", what, err, b.Complaints(), b.Screenshot("failed", 1280))
 	}
 }

@@ -3,6 +3,7 @@
 // from one page to another exchanges <main> and leaves everything else standing, so that
 // uploads go on; where that does not work the browser goes there itself.
 
+import { alerts } from './lib/alerts.js';
 import * as live from './lib/live.js';
 import { dropAnywhere } from './lib/drop.js';
 import { tray } from './lib/tray.js';
@@ -63,8 +64,8 @@ const internal = /^\/($|images\/[^/]+$|pipeline$|deadletters$)/;
 
 document.addEventListener('click', (e) => {
   const a = e.target.closest?.('a[href]');
-  if (!a || e.defaultPrevented || e.button !== 0 || e.metaKey || e.ctrlKey || e.shiftKey || e.altKey || a.target || a.hasAttribute('download')) return;
-  const url = new URL(a.href);
+  if (!a || e.defaultPrevented || e.button !== 0 || e.metaKey || e.ctrlKey || e.shiftKey || e.altKey || a.hasAttribute('target') || a.hasAttribute('download')) return;
+  const url = new URL(a.getAttribute('href'), location.href); // links in drawings have no address of their own
   if (url.origin !== location.origin || !internal.test(url.pathname) || (url.pathname === location.pathname && url.hash)) return;
   e.preventDefault();
   go(url);
@@ -75,6 +76,7 @@ addEventListener('popstate', (e) => {
 });
 
 themeButton($('#theme'));
+if (root.dataset.mode !== 'coupled') alerts($('.sections'));
 tray($('#tray'));
 dropAnywhere(async (files) => {
   if ($('#main').dataset.page !== 'images') await go('/');

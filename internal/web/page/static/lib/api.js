@@ -50,3 +50,6 @@ export function config() {
   known ??= call('GET', '/api/config').catch((error) => { known = null; throw error; });
   return known;
 }
+export const deadLetters = (limit) => call('GET', `/api/deadletters?limit=${limit}`);
+// deadLettersAct: what is "redrive" or "drop", which is {messageIds: […]} or {all: true}.
+export const deadLettersAct = (what, which) => call('POST', `/api/deadletters/${what}`, which);

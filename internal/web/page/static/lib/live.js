@@ -34,8 +34,18 @@ function open() {
   mine.addEventListener('error', () => {
     if (mine !== source) return;
     become('away');
-    if (mine.readyState === EventSource.CLOSED) again();
+    if (mine.readyState === EventSource.CLOSED) refused();
   });
+}
+
+// refused finds out whether the stream was, because the session has run out: then the server
+// shows where to sign in, and the way back here.
+async function refused() {
+  again();
+  try {
+    const response = await fetch('/api/config');
+    if (response.status === 401) location.reload();
+  } catch { /* the server is away */ }
 }
 
 function again() {
