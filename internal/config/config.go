@@ -189,18 +189,18 @@ type Group int
 
 // The groups.
 const (
-	GroupNames    Group = iota // resource names
-	GroupAWS                   // which AWS
-	GroupEndpoint              // the embedded endpoint
-	GroupWeb                   // the web tier
-	GroupAccess                // who may use the web tier
-	GroupApp                   // the app tier
-	GroupImaging               // how images are processed
-	GroupLimits                // what is accepted as an image
-	GroupRecipes               // which recipes there are
-	GroupCoupled               // the coupled pair
-	GroupPresence              // what app tiers say of themselves
-	GroupTelemetry             // what tiers tell of themselves
+	GroupNames     Group = iota // resource names
+	GroupAWS                    // which AWS
+	GroupEndpoint               // the embedded endpoint
+	GroupWeb                    // the web tier
+	GroupAccess                 // who may use the web tier
+	GroupApp                    // the app tier
+	GroupImaging                // how images are processed
+	GroupLimits                 // what is accepted as an image
+	GroupRecipes                // which recipes there are
+	GroupCoupled                // the coupled pair
+	GroupPresence               // what app tiers say of themselves
+	GroupTelemetry              // what tiers tell of themselves
 	GroupProvision
 	GroupRun // logging and draining
 )

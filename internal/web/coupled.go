@@ -1,6 +1,7 @@
 package web
 
 import (
+	"context"
 	"errors"
 	"net/http"
 	"time"
@@ -48,18 +49,18 @@ func (s *Server) tellCoupled(r *http.Request, m *recipe.Manifest, err error) err
 	var failed *coupled.FailedError
 	if errors.As(err, &failed) && store.ValidID(failed.ImageID) {
 		if m, _, lookErr := s.o.Store.Manifest(r.Context(), failed.ImageID); lookErr == nil {
-			s.completedCoupled(m)
+			s.completedCoupled(r.Context(), m)
 		}
 		return err
 	}
 	if err == nil {
-		s.completedCoupled(m)
+		s.completedCoupled(r.Context(), m)
 	}
 	return err
 }
 
-func (s *Server) completedCoupled(m *recipe.Manifest) {
-	s.completed(event.NewCompletion(m))
+func (s *Server) completedCoupled(ctx context.Context, m *recipe.Manifest) {
+	s.completed(ctx, event.NewCompletion(m))
 }
 
 // writeFinished answers with a finished image's document.

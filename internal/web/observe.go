@@ -20,6 +20,7 @@ type response struct {
 	bytes  int64
 	route  string // the pattern's path; noRoute: none
 	image  string // the id of the image that it is about; empty: of none, or of many
+	code   string // of the problem that was answered; empty: none
 	traced []any  // ids for the log; nil: not traced
 }
 
@@ -109,5 +110,12 @@ func (s *Server) routeOf(r *http.Request) string {
 func concerns(r *http.Request, id string) {
 	if a := responseOf(r.Context()); a != nil {
 		a.image = id
+	}
+}
+
+// refusedAs notes the code of the problem that a request is answered with.
+func refusedAs(r *http.Request, code string) {
+	if a := responseOf(r.Context()); a != nil {
+		a.code = code
 	}
 }

@@ -245,6 +245,7 @@ func (s *Server) failPage(w http.ResponseWriter, r *http.Request, err error) {
 		s.log.Error("request failed", "method", r.Method, "path", r.URL.Path, "status", p.Status, "code", p.Code, "err", err)
 	}
 	s.metrics.refused.WithLabelValues(p.Code).Inc()
+	refusedAs(r, p.Code)
 	s.writePage(w, r, p.Status, &p)
 }
 

@@ -56,6 +56,7 @@ func (s *Server) fail(w http.ResponseWriter, r *http.Request, err error) {
 		s.log.Error("request failed", "method", r.Method, "path", r.URL.Path, "status", p.Status, "code", p.Code, "err", err)
 	}
 	s.metrics.refused.WithLabelValues(p.Code).Inc()
+	refusedAs(r, p.Code)
 	writeProblem(w, p)
 }
 

@@ -233,6 +233,9 @@ func New(o Options) (*Server, error) {
 		s.origins = append(s.origins, origin)
 	}
 	if o.Notifier.SQS != nil || o.Notifier.SNS != nil {
+		if o.Notifier.Tracer == nil {
+			o.Notifier.Tracer = o.Tracer
+		}
 		if o.Notifier.Logger == nil {
 			o.Notifier.Logger = o.Logger
 		}
@@ -300,16 +303,17 @@ func (s *Server) notifierState() error {
 }
 
 // completed takes a completion message and tells the listeners.
-func (s *Server) completed(c event.Completion) {
+func (s *Server) completed(ctx context.Context, c event.Completion) {
 	m := c.Manifest
 	if !store.ValidID(c.ImageID) || (m.Status != recipe.Done && m.Status != recipe.Failed) {
 		s.metrics.junk.Inc()
 		s.log.Warn("completion message makes no sense; dropped", "completion", c.ID, "image", c.ImageID, "status", m.Status)
 		return
 	}
-	sent, err := s.hub.publishResult(imageOfManifest(m), resultOf(m))
+	log := s.log.With("image", c.ImageID).With(telemetry.IDs(ctx)...)
+	sent, err := s.hub.publishResult(imageOfManifest(m), resultOf(m), func(listeners int) *push { return s.pushing(ctx, c.ImageID, listeners) })
 	if err != nil {
-		s.log.Error("completion message cannot be passed on", "image", c.ImageID, "err", err)
+		log.Error("completion message cannot be passed on", "err", err)
 		return
 	}
 	if !sent {
@@ -321,7 +325,7 @@ func (s *Server) completed(c event.Completion) {
 	s.finished.add(now, m.Status == recipe.Failed)
 	s.metrics.latency.Observe(max(m.Timings.Finished.Sub(m.Timings.Uploaded).Seconds(), 0))
 	s.latencies.add(now, m.Timings.Finished.Sub(m.Timings.Uploaded))
-	s.log.Debug("image finished", "image", c.ImageID, "status", m.Status)
+	log.Debug("image finished", "status", m.Status)
 }
 
 // routes are those of the web API; a page without scripts uses "/" and POST /api/images only.
@@ -335,15 +339,15 @@ func (s *Server) routes() http.Handler {
 	mux.HandleFunc("POST /deadletters", s.handleLettersForm)
 	mux.HandleFunc("GET /static/{file...}", s.handleStatic)
 	mux.HandleFunc("GET /api/config", s.handleConfig)
-	mux.HandleFunc("POST /api/uploads", s.handleUploads)
-	mux.HandleFunc("POST /api/images", s.handleUpload)
+	mux.HandleFunc("POST /api/uploads", s.traced("upload", s.handleUploads))
+	mux.HandleFunc("POST /api/images", s.traced("upload", s.handleUpload))
 	mux.HandleFunc("GET /api/images", s.handleList)
 	mux.HandleFunc("GET /api/images/{id}", s.ofImage(s.handleImage))
 	mux.HandleFunc("GET /api/images/{id}/manifest", s.ofImage(s.handleManifest))
 	mux.HandleFunc("GET /api/images/{id}/original", s.ofImage(s.handleOriginal))
 	mux.HandleFunc("GET /api/images/{id}/outputs/{name}", s.ofImage(s.handleOutput))
 	mux.HandleFunc("DELETE /api/images/{id}", s.ofImage(s.handleDelete))
-	mux.HandleFunc("POST /api/images/{id}/retry", s.ofImage(s.handleRetry))
+	mux.HandleFunc("POST /api/images/{id}/retry", s.traced("retry", s.ofImage(s.handleRetry)))
 	mux.HandleFunc("GET /api/events", s.handleEvents)
 	mux.HandleFunc("GET /api/pipeline", s.handlePipeline)
 	s.deadLetterRoutes(mux)

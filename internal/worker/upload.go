@@ -191,7 +191,8 @@ func (a *attempt) fetch(ctx context.Context, m *recipe.Manifest) (src *store.Sou
 	}
 	defer src.Body.Close()
 	ctx, done := a.fetched(a.join(ctx, src), began)
-	defer func() { done(missed(err), attribute.Int64("tintype.source.bytes", src.Size)) }()
+	size := attribute.Int64("tintype.source.bytes", src.Size)
+	defer func() { done(missed(err), size) }()
 	m.Source.ETag, m.Source.VersionID, m.Source.Bytes, m.Source.ContentType = src.ETag, src.VersionID, src.Size, src.ContentType
 	if m.Timings.Uploaded.IsZero() || a.backfilled() {
 		m.Timings.Uploaded = src.LastModified
