@@ -107,6 +107,9 @@ func TestTelemetry(t *testing.T) {
 		t.Fatalf("%v %v", resp, err)
 	}
 	resp.Body.Close()
+	if err := getJSON(s.web()+"/api/images/nothing", &struct{}{}); err == nil {
+		t.Error("an image is there that nobody has sent")
+	}
 	checkMetrics(t, map[string]string{"web": s.web(), "app": s.app(), "endpoint": s.console()})
 
 	// The last spans and lines are there once the processes have ended.
@@ -123,7 +126,7 @@ func TestTelemetry(t *testing.T) {
 		}
 	}
 	traces.mu.Unlock()
-	secrets := []string{secret, otlpToken, signature[1], fields["x-amz-signature"], fields["policy"], "baggage-77", "state-77", "X-Amz-Signature="}
+	secrets := []string{secret, otlpToken, signature[1], fields["X-Amz-Signature"], fields["policy"], "baggage-77", "state-77", "X-Amz-Signature="}
 	for where, text := range map[string]string{"web's log": web.out.String(), "app's log": app.out.String(), "the endpoint's log": endpoint.out.String(), "the traces": told} {
 		for _, secret := range secrets {
 			if secret == "" || strings.Contains(text, secret) {
@@ -141,20 +144,20 @@ func TestTelemetry(t *testing.T) {
 func checkTrace(t *testing.T, traces *otlp, trace, image string) {
 	t.Helper()
 	want := map[string]string{ // and the service that each is of
-		"upload":                                  "tintype-web",
-		"upload > queue wait":                     "tintype-app",
-		"upload > image":                          "tintype-app",
-		"upload > image > S3.GetObject":           "tintype-app", // the manifest is looked for before the trace is known
-		"upload > image > fetch":                  "tintype-app",
-		"upload > image > fetch > S3.GetObject":   "tintype-app",
-		"upload > image > process":                "tintype-app",
-		"upload > image > store":                  "tintype-app",
-		"upload > image > store > S3.PutObject":   "tintype-app",
-		"upload > image > commit":                 "tintype-app",
-		"upload > image > commit > S3.PutObject":  "tintype-app",
-		"upload > image > announce":               "tintype-app",
-		"upload > image > announce > SNS.Publish": "tintype-app",
-		"upload > image > announce > completion":  "tintype-web",
+		"upload":                                            "tintype-web",
+		"upload > queue wait":                               "tintype-app",
+		"upload > image":                                    "tintype-app",
+		"upload > image > S3.GetObject":                     "tintype-app", // the manifest is looked for before the trace is known
+		"upload > image > fetch":                            "tintype-app",
+		"upload > image > fetch > S3.GetObject":             "tintype-app",
+		"upload > image > process":                          "tintype-app",
+		"upload > image > store":                            "tintype-app",
+		"upload > image > store > S3.PutObject":             "tintype-app",
+		"upload > image > commit":                           "tintype-app",
+		"upload > image > commit > S3.PutObject":            "tintype-app",
+		"upload > image > announce":                         "tintype-app",
+		"upload > image > announce > SNS.Publish":           "tintype-app",
+		"upload > image > announce > completion":            "tintype-web",
 		"upload > image > announce > completion > sse push": "tintype-web",
 	}
 	var f family
@@ -199,7 +202,7 @@ func documented(t *testing.T) map[string][]string {
 		t.Fatal(err)
 	}
 	rows := map[string][]string{}
-	for _, m := range regexp.MustCompile("(?m)^\\| `(tintype_[a-z_]+)` \\| (\\w+) \\| ([^|]*) \\| ([^|]*) \\|").FindAllStringSubmatch(string(b), -1) {
+	for _, m := range regexp.MustCompile("(?m)^\\| `(tintype_[a-z_]+)` \\| (\\w+) \\|([^|]*)\\|([^|]*)\\|").FindAllStringSubmatch(string(b), -1) {
 		rows[m[1]] = m[2:]
 	}
 	if len(rows) < 60 {

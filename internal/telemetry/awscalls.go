@@ -22,7 +22,7 @@ import (
 //
 // It is a middleware of the SDK (https://docs.aws.amazon.com/sdk-for-go/v2/developer-guide/middleware.html)
 // in two places: around all attempts of a call, and around each. What is only presigned
-// passes neither.
+// has no attempts.
 type calls struct {
 	tracer  trace.Tracer
 	ended   *prometheus.CounterVec
@@ -34,7 +34,7 @@ func newCalls(r prometheus.Registerer, tracer trace.Tracer) *calls {
 	c := &calls{
 		tracer: tracer,
 		ended: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "tintype_aws_calls_total",
-			Help: "Calls of AWS APIs that have ended, by result: ok, throttled, refused (4xx), failed (5xx), network or cancelled."},
+			Help: "Calls of AWS APIs that have ended, by result: ok, throttled, refused (4xx), failed (5xx), network, unsent (no credentials, for instance) or cancelled."},
 			[]string{"service", "operation", "result"}),
 		retries: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "tintype_aws_retries_total",
 			Help: "Requests to AWS APIs beyond the first of their call."}, []string{"service", "operation"}),
@@ -64,17 +64,20 @@ func (c *calls) around(ctx context.Context, in middleware.FinalizeInput, next mi
 	service, operation := awsmiddleware.GetServiceID(ctx), awsmiddleware.GetOperationName(ctx)
 	now := &call{}
 	began := time.Now()
-	inner, span := c.span(ctx, service, operation, began)
-	out, meta, err = next.HandleFinalize(context.WithValue(inner, callKey{}, now), in)
+	out, meta, err = next.HandleFinalize(context.WithValue(ctx, callKey{}, now), in)
+	n := now.attempts.Load()
+	if n == 0 && err == nil {
+		return out, meta, nil // presigned
+	}
 	result := now.result(ctx, err)
 	c.ended.WithLabelValues(service, operation, result).Inc()
-	if n := now.attempts.Load(); n > 1 {
+	if n > 1 {
 		c.retries.WithLabelValues(service, operation).Add(float64(n - 1))
 	}
 	if operation != "ReceiveMessage" {
 		c.took.WithLabelValues(service, operation).Observe(time.Since(began).Seconds())
 	}
-	span.end(now, result, meta, err)
+	c.tell(ctx, service, operation, began, now, result, meta, err)
 	return out, meta, err
 }
 
@@ -103,6 +106,8 @@ func (c *call) result(ctx context.Context, err error) string {
 		return "cancelled"
 	case outage.Of(err) == outage.Throttled:
 		return "throttled"
+	case c.attempts.Load() == 0:
+		return "unsent"
 	case status >= 500:
 		return "failed"
 	case status >= 400:
@@ -112,61 +117,37 @@ func (c *call) result(ctx context.Context, err error) string {
 	}
 }
 
-// callSpan is the span of one call; nil where nobody wants one.
-type callSpan struct {
-	span trace.Span // nil: it is told late
-	late *Late
-	told lateSpan
-}
-
-// span begins the span of a call, as part of what is traced already: a call that nobody
-// traced asks for makes no trace of its own.
-func (c *calls) span(ctx context.Context, service, operation string, began time.Time) (context.Context, *callSpan) {
-	name := service + "." + operation
-	attrs := func() []attribute.KeyValue {
-		return []attribute.KeyValue{attribute.String("rpc.system", "aws-api"), attribute.String("rpc.service", service), attribute.String("rpc.method", operation)}
-	}
-	if late := lateOf(ctx); late != nil {
-		return ctx, &callSpan{late: late, told: lateSpan{name: name, began: began, attrs: attrs()}}
-	}
-	if !trace.SpanFromContext(ctx).IsRecording() {
-		return ctx, nil
-	}
-	ctx, span := c.tracer.Start(ctx, name, trace.WithSpanKind(trace.SpanKindClient), trace.WithTimestamp(began), trace.WithAttributes(attrs()...))
-	return ctx, &callSpan{span: span}
-}
-
-func (s *callSpan) end(c *call, result string, meta middleware.Metadata, err error) {
-	if s == nil {
+// tell makes a span of a call that has ended, as part of what is traced already: a call that
+// nobody traced asks for makes no trace of its own.
+func (c *calls) tell(ctx context.Context, service, operation string, began time.Time, now *call, result string, meta middleware.Metadata, err error) {
+	late := lateOf(ctx)
+	if late == nil && !trace.SpanFromContext(ctx).IsRecording() {
 		return
 	}
-	attrs := []attribute.KeyValue{attribute.Int("http.request.resend_count", max(int(c.attempts.Load())-1, 0))}
-	if status := c.status.Load(); status != 0 {
-		attrs = append(attrs, attribute.Int("http.response.status_code", int(status)))
+	s := lateSpan{name: service + "." + operation, began: began, ended: time.Now(), attrs: []attribute.KeyValue{
+		attribute.String("rpc.system", "aws-api"), attribute.String("rpc.service", service), attribute.String("rpc.method", operation),
+		attribute.Int("http.request.resend_count", max(int(now.attempts.Load())-1, 0))}}
+	if status := now.status.Load(); status != 0 {
+		s.attrs = append(s.attrs, attribute.Int("http.response.status_code", int(status)))
 	}
 	if id, ok := awsmiddleware.GetRequestIDMetadata(meta); ok {
-		attrs = append(attrs, attribute.String("aws.request_id", id))
+		s.attrs = append(s.attrs, attribute.String("aws.request_id", bounded(id)))
 	}
-	code := ""
 	if result != "ok" {
-		code = result
+		s.code = result
 		var api smithy.APIError
 		if errors.As(err, &api) {
-			code = bounded(api.ErrorCode())
+			s.code = bounded(api.ErrorCode())
 		}
 	}
-	if s.span != nil {
-		s.span.SetAttributes(attrs...)
-		Failed(s.span, code)
-		s.span.End()
+	if late != nil {
+		late.note(s)
 		return
 	}
-	s.told.ended, s.told.code = time.Now(), code
-	s.told.attrs = append(s.told.attrs, attrs...)
-	s.late.note(s.told)
+	s.tell(ctx, c.tracer)
 }
 
-// bounded makes a code that a service has sent fit to be told.
+// bounded makes a code or an id that a service has sent fit to be told.
 func bounded(code string) string {
 	const most = 64
 	if len(code) > most {

@@ -19,6 +19,7 @@ type Late struct {
 	spans  []lateSpan
 }
 
+// lateSpan is a call that has ended.
 type lateSpan struct {
 	name         string
 	began, ended time.Time
@@ -62,11 +63,15 @@ func (l *Late) Tell(ctx context.Context, before time.Time) {
 			rest = append(rest, s)
 			continue
 		}
-		_, span := l.tracer.Start(ctx, s.name, trace.WithSpanKind(trace.SpanKindClient), trace.WithTimestamp(s.began), trace.WithAttributes(s.attrs...))
-		Failed(span, s.code)
-		span.End(trace.WithTimestamp(s.ended))
+		s.tell(ctx, l.tracer)
 	}
 	l.spans = rest
+}
+
+func (s *lateSpan) tell(ctx context.Context, tracer trace.Tracer) {
+	_, span := tracer.Start(ctx, s.name, trace.WithSpanKind(trace.SpanKindClient), trace.WithTimestamp(s.began), trace.WithAttributes(s.attrs...))
+	Failed(span, s.code)
+	span.End(trace.WithTimestamp(s.ended))
 }
 
 // Failed marks a span by a code; an empty one means that nothing went wrong. Messages are left
