@@ -78,8 +78,12 @@ func TestAWatermarkThroughAChild(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got, err := p.Process(t.Context(), req); err != nil || !reflect.DeepEqual(got, want) {
-		t.Errorf("another picture than the engine's, %v", err)
+	got, err := p.Process(t.Context(), req)
+	if err != nil || got.PID != children()[0] {
+		t.Fatalf("%v; not made by the child", err)
+	}
+	if got.PID = 0; !reflect.DeepEqual(got, want) {
+		t.Error("another picture than the engine's")
 	}
 	for name, assets := range map[string]map[string][]byte{"missing": nil, "no picture": {"logo.png": []byte("logo")}} {
 		req.Assets = assets
