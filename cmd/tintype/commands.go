@@ -50,7 +50,7 @@ func oneTier(run func(context.Context, config.Config, app.IO) error) func(*pflag
 
 var (
 	aws   = []config.Group{config.GroupAWS, config.GroupNames}
-	tiers = []config.Group{config.GroupRecipes, config.GroupLimits, config.GroupRun}
+	tiers = []config.Group{config.GroupRecipes, config.GroupLimits, config.GroupTelemetry, config.GroupRun}
 )
 
 func commands() []command {

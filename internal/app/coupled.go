@@ -3,17 +3,18 @@ package app
 import (
 	"context"
 	"fmt"
-	"log/slog"
 	"net"
 	"net/http"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/tintype/tintype/internal/config"
 	"github.com/tintype/tintype/internal/coupled"
 	calls "github.com/tintype/tintype/internal/coupled/process"
 	"github.com/tintype/tintype/internal/provision"
 	"github.com/tintype/tintype/internal/recipe"
+	"github.com/tintype/tintype/internal/telemetry"
 	"github.com/tintype/tintype/internal/web"
 	"github.com/tintype/tintype/internal/worker"
 )
@@ -44,10 +45,11 @@ func coupledMayBeReached(cfg config.Config) error {
 }
 
 // coupledWeb is the coupled web tier as a service: it hands uploads to the app tier and waits.
-func (access *webAccess) coupledWeb(cfg config.Config, book *recipe.Book, c aws.Config, ln net.Listener, log *slog.Logger) service {
+func (access *webAccess) coupledWeb(cfg config.Config, book *recipe.Book, c aws.Config, ln net.Listener, tel *telemetry.Tier) service {
 	return service{name: "coupled web tier", run: func(ctx context.Context) error {
 		defer ln.Close()
-		log := log.With("tier", "coupled web")
+		log, c := tel.Log, tel.AWS(c)
+		tel.BuildInfo(Program(), "")
 		d, err := retried(ctx, log, func() (*deployment, error) { return openCoupled(ctx, cfg, c) })
 		if err != nil {
 			return stopped(ctx, err)
@@ -58,6 +60,7 @@ func (access *webAccess) coupledWeb(cfg config.Config, book *recipe.Book, c aws.
 			Names:   web.Names{Uploads: d.spec.UploadsBucket, Results: d.spec.ResultsBucket},
 			Origins: pageOrigins(cfg), Auth: access.guard, CORSOrigins: cfg.Web.Access.CORSOrigins,
 			Uploads: cfg.Web.Uploads, Version: Program(), Logger: log,
+			Metrics: tel.Registry, Tracer: tel.Tracer, AccessLog: cfg.Log.Access,
 		})
 		if err != nil {
 			return err
@@ -70,11 +73,11 @@ func (access *webAccess) coupledWeb(cfg config.Config, book *recipe.Book, c aws.
 }
 
 // coupledApp is the coupled app tier as a service: POST /process, health and metrics.
-func coupledApp(cfg config.Config, book *recipe.Book, c aws.Config, ln net.Listener, log *slog.Logger) service {
+func coupledApp(cfg config.Config, book *recipe.Book, c aws.Config, ln net.Listener, tel *telemetry.Tier) service {
 	return service{name: "coupled app tier", run: func(ctx context.Context) error {
 		defer ln.Close()
-		log := log.With("tier", "coupled app")
-		engine, timeout, err := openImager(cfg, log)
+		log, c := tel.Log, tel.AWS(c)
+		engine, timeout, err := openTierImager(cfg, tel)
 		if err != nil {
 			return err
 		}
@@ -86,7 +89,7 @@ func coupledApp(cfg config.Config, book *recipe.Book, c aws.Config, ln net.Liste
 		w, err := worker.New(worker.Options{
 			Store: d.store, Originals: d.store, Imaging: engine, Recipes: book, Announcer: worker.Callers{},
 			UploadsBucket: d.spec.UploadsBucket, MaxBytes: cfg.Limits.Bytes, Workers: cfg.App.Workers, ImageTimeout: timeout,
-			Program: Program(), Logger: log,
+			Program: Program(), Logger: log, Metrics: tel.Registry, Tracer: tel.Tracer,
 		})
 		if err != nil {
 			return err
@@ -97,27 +100,25 @@ func coupledApp(cfg config.Config, book *recipe.Book, c aws.Config, ln net.Liste
 		if err != nil {
 			return err
 		}
-		return serve(ctx, ln, coupledHandler(srv, w), cfg.Drain, log)
+		return serve(ctx, ln, coupledHandler(srv, tel), cfg.Drain, log)
 	}}
 }
 
-func coupledHandler(srv *calls.Server, w *worker.Worker) http.Handler {
+func coupledHandler(srv *calls.Server, tel *telemetry.Tier) http.Handler {
+	count := func(name, help string, value func(calls.Stats) int64) {
+		tel.Registry.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{Name: name, Help: help}, func() float64 { return float64(value(srv.Stats())) }))
+	}
+	gauge := func(name, help string, value func(calls.Stats) int64) {
+		tel.Registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, func() float64 { return float64(value(srv.Stats())) }))
+	}
+	count("tintype_calls_total", "Calls answered.", func(s calls.Stats) int64 { return s.Calls })
+	count("tintype_calls_refused_total", "Calls answered without a result.", func(s calls.Stats) int64 { return s.Refused })
+	gauge("tintype_calls_held", "Images held in memory.", func(s calls.Stats) int64 { return s.Held })
+	gauge("tintype_calls_waiting", "Calls that wait for a slot, their bodies unread.", func(s calls.Stats) int64 { return s.Waiting })
 	mux := http.NewServeMux()
 	mux.Handle(coupled.Path, srv)
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
 	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ready") })
-	mux.HandleFunc("GET /metrics", func(rw http.ResponseWriter, _ *http.Request) {
-		rw.Header().Set("Content-Type", metricsType)
-		call, images := srv.Stats(), w.Stats()
-		writeMetrics(rw, []metric{
-			{"tintype_calls_total", "counter", "Calls answered.", call.Calls},
-			{"tintype_calls_refused_total", "counter", "Calls answered without a result.", call.Refused},
-			{"tintype_calls_held", "gauge", "Images held in memory.", call.Held},
-			{"tintype_calls_waiting", "gauge", "Calls that wait for a slot, their bodies unread.", call.Waiting},
-			{"tintype_images_done_total", "counter", "Images whose result was stored.", images.Done},
-			{"tintype_images_failed_total", "counter", "Images whose permanent fault was stored.", images.Failed},
-			{"tintype_images_computing", "gauge", "Images being computed.", images.Computing},
-		})
-	})
+	mux.Handle("GET /metrics", telemetry.Handler(tel.Registry, tel.Log))
 	return mux
 }

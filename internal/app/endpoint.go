@@ -18,6 +18,7 @@ import (
 	"github.com/tintype/tintype/internal/fault"
 	"github.com/tintype/tintype/internal/localaws"
 	"github.com/tintype/tintype/internal/provision"
+	"github.com/tintype/tintype/internal/telemetry"
 )
 
 // garbage is GOGC where the endpoint runs: it keeps little alive and throws away much,
@@ -129,6 +130,12 @@ func Up(ctx context.Context, cfg config.Config, out IO) error {
 		Region: cfg.Endpoint.Region, BaseEndpoint: aws.String(endpoint.URL()),
 		Credentials: credentials.NewStaticCredentialsProvider(cfg.Endpoint.AccessKey, cfg.Endpoint.SecretKey, ""),
 	}
+	traces, err := openTraces(ctx, cfg, log)
+	if err != nil {
+		return errors.Join(err, endpoint.Close())
+	}
+	defer traces.Close()
+	tells := func(tier string) *telemetry.Tier { return telemetry.NewTier(tier, traces, log) }
 	if cfg.App.PageURL == "" {
 		cfg.App.PageURL = access.scheme + "://" + cfg.Web.Addr
 	}
@@ -142,10 +149,10 @@ func Up(ctx context.Context, cfg config.Config, out IO) error {
 			if _, _, err := provision.Ensure(ctx, d.clients, d.spec); err != nil {
 				return stopped(ctx, err)
 			}
-			pairs = append(pairs, appTier(cfg, book, c, ln.app, log), access.webTier(cfg, book, c, ln.web, log))
+			pairs = append(pairs, appTier(cfg, book, c, ln.app, tells("app")), access.webTier(cfg, book, c, ln.web, tells("web")))
 		}
 		if cfg.Mode != modeDecoupled {
-			pairs = append(pairs, coupledApp(cfg, book, c, ln.coupledApp, log), access.coupledWeb(cfg, book, c, ln.coupledWeb, log))
+			pairs = append(pairs, coupledApp(cfg, book, c, ln.coupledApp, tells("coupled app")), access.coupledWeb(cfg, book, c, ln.coupledWeb, tells("coupled web")))
 		}
 		welcome(cfg, out, access.scheme, endpoint.URL())
 		return runAll(ctx, log, pairs...)

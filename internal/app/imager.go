@@ -7,6 +7,7 @@ import (
 	"github.com/tintype/tintype/internal/config"
 	"github.com/tintype/tintype/internal/imaging"
 	"github.com/tintype/tintype/internal/imaging/isolate"
+	"github.com/tintype/tintype/internal/telemetry"
 	"github.com/tintype/tintype/internal/worker"
 )
 
@@ -22,6 +23,19 @@ type imager interface {
 
 // backstop is what the worker waits beyond an engine that keeps to the time itself.
 const backstop = 30 * time.Second
+
+// openTierImager is openImager for a tier, which tells what becomes of it.
+func openTierImager(cfg config.Config, tel *telemetry.Tier) (imager, time.Duration, error) {
+	engine, timeout, err := openImager(cfg, tel.Log)
+	if err != nil {
+		return nil, 0, err
+	}
+	tel.BuildInfo(Program(), engine.Version())
+	if pool, ok := engine.(*isolate.Pool); ok {
+		pool.Register(tel.Registry)
+	}
+	return engine, timeout, nil
+}
 
 // openImager makes the engine that the configuration names ready, and says how long the
 // worker is to wait for one image.

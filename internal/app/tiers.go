@@ -3,7 +3,6 @@ package app
 import (
 	"context"
 	"fmt"
-	"log/slog"
 	"net"
 	"os"
 
@@ -13,6 +12,7 @@ import (
 	"github.com/tintype/tintype/internal/coupled"
 	"github.com/tintype/tintype/internal/queue"
 	"github.com/tintype/tintype/internal/recipe"
+	"github.com/tintype/tintype/internal/telemetry"
 	"github.com/tintype/tintype/internal/web"
 	"github.com/tintype/tintype/internal/worker"
 )
@@ -34,12 +34,12 @@ func Web(ctx context.Context, cfg config.Config, out IO) error {
 	}
 	if cfg.Mode == modeCoupled {
 		return runTier(ctx, cfg, out, tier{
-			addr: cfg.Coupled.WebAddr, name: "coupled web tier", flag: "coupled-web-addr", make: access.coupledWeb,
+			addr: cfg.Coupled.WebAddr, name: "coupled web tier", tells: "coupled web", flag: "coupled-web-addr", make: access.coupledWeb,
 			welcome: "The coupled web tier is at " + access.scheme + "://%s and calls " + cfg.Coupled.URL() + ". Ctrl-C stops it.\n",
 		})
 	}
 	return runTier(ctx, cfg, out, tier{
-		addr: cfg.Web.Addr, name: "web tier", flag: "web-addr", make: access.webTier,
+		addr: cfg.Web.Addr, name: "web tier", tells: "web", flag: "web-addr", make: access.webTier,
 		welcome: "The web tier is at " + access.scheme + "://%s. Ctrl-C stops it.\n",
 	})
 }
@@ -51,12 +51,12 @@ func Worker(ctx context.Context, cfg config.Config, out IO) error {
 			return err
 		}
 		return runTier(ctx, cfg, out, tier{
-			addr: cfg.Coupled.AppAddr, name: "coupled app tier", flag: "coupled-app-addr", make: coupledApp,
+			addr: cfg.Coupled.AppAddr, name: "coupled app tier", tells: "coupled app", flag: "coupled-app-addr", make: coupledApp,
 			welcome: "The coupled app tier takes POST http://%s" + coupled.Path + ". Ctrl-C stops it.\n",
 		})
 	}
 	return runTier(ctx, cfg, out, tier{
-		addr: cfg.App.Addr, name: "app tier", flag: "app-addr", make: appTier,
+		addr: cfg.App.Addr, name: "app tier", tells: "app", flag: "app-addr", make: appTier,
 		welcome: "The app tier works off queue " + cfg.Names.Queue + "; health and metrics are at http://%s. Ctrl-C stops it.\n",
 	})
 }
@@ -64,8 +64,9 @@ func Worker(ctx context.Context, cfg config.Config, out IO) error {
 // tier is one tier as a command of its own.
 type tier struct {
 	addr, name, flag string
+	tells            string // its name in logs and traces
 	welcome          string // with a verb for the address
-	make             func(config.Config, *recipe.Book, aws.Config, net.Listener, *slog.Logger) service
+	make             func(config.Config, *recipe.Book, aws.Config, net.Listener, *telemetry.Tier) service
 }
 
 func runTier(ctx context.Context, cfg config.Config, out IO, t tier) error {
@@ -82,15 +83,23 @@ func runTier(ctx context.Context, cfg config.Config, out IO, t tier) error {
 	if err != nil {
 		return err
 	}
+	traces, err := openTraces(ctx, cfg, log)
+	if err != nil {
+		ln.Close()
+		return err
+	}
+	defer traces.Close()
 	fmt.Fprintf(out.Out, t.welcome, ln.Addr())
-	return runAll(ctx, log, t.make(cfg, book, c, ln, log))
+	return runAll(ctx, log, t.make(cfg, book, c, ln, telemetry.NewTier(t.tells, traces, log)))
 }
 
 // webTier is the web tier as a service. It waits for the endpoint if that does not
 // answer yet.
-func (access *webAccess) webTier(cfg config.Config, book *recipe.Book, c aws.Config, ln net.Listener, log *slog.Logger) service {
+func (access *webAccess) webTier(cfg config.Config, book *recipe.Book, c aws.Config, ln net.Listener, tel *telemetry.Tier) service {
 	return service{name: "web tier", run: func(ctx context.Context) error {
 		defer ln.Close()
+		log, c := tel.Log, tel.AWS(c)
+		tel.BuildInfo(Program(), "")
 		if !access.guard.Asks() && !isLoopback("http://"+ln.Addr().String()) {
 			log.Warn("the web tier is open to other machines and asks nobody who they are", "address", ln.Addr().String())
 		}
@@ -117,7 +126,8 @@ func (access *webAccess) webTier(cfg config.Config, book *recipe.Book, c aws.Con
 				UploadTopic: cfg.Names.UploadTopic, CompletionTopic: cfg.Names.CompletionTopic,
 			},
 			Origins: pageOrigins(cfg), Auth: access.guard, CORSOrigins: cfg.Web.Access.CORSOrigins,
-			Uploads: cfg.Web.Uploads, Version: Program(), Logger: log.With("tier", "web"),
+			Uploads: cfg.Web.Uploads, Version: Program(), Logger: log,
+			Metrics: tel.Registry, Tracer: tel.Tracer, AccessLog: cfg.Log.Access,
 		})
 		if err != nil {
 			return err
@@ -132,19 +142,20 @@ func (access *webAccess) webTier(cfg config.Config, book *recipe.Book, c aws.Con
 
 // appTier is the app tier as a service: the queue's engine with the worker as its
 // handler, and a server for health, readiness and metrics.
-func appTier(cfg config.Config, book *recipe.Book, c aws.Config, ln net.Listener, log *slog.Logger) service {
+func appTier(cfg config.Config, book *recipe.Book, c aws.Config, ln net.Listener, tel *telemetry.Tier) service {
 	return service{name: "app tier", run: func(ctx context.Context) error {
-		log := log.With("tier", "app")
-		status := newAppStatus()
+		log := tel.Log
+		status := newAppStatus(tel)
 		return runAll(ctx, log,
 			service{"app server", func(ctx context.Context) error { return serve(ctx, ln, status.handler(), cfg.Drain, log) }},
-			service{"queue", func(ctx context.Context) error { return workQueue(ctx, cfg, book, c, status, log) }},
+			service{"queue", func(ctx context.Context) error { return workQueue(ctx, cfg, book, tel.AWS(c), status, tel) }},
 		)
 	}}
 }
 
-func workQueue(ctx context.Context, cfg config.Config, book *recipe.Book, c aws.Config, status *appStatus, log *slog.Logger) error {
-	engine, timeout, err := openImager(cfg, log)
+func workQueue(ctx context.Context, cfg config.Config, book *recipe.Book, c aws.Config, status *appStatus, tel *telemetry.Tier) error {
+	log := tel.Log
+	engine, timeout, err := openTierImager(cfg, tel)
 	if err != nil {
 		return err
 	}
@@ -166,7 +177,7 @@ func workQueue(ctx context.Context, cfg config.Config, book *recipe.Book, c aws.
 		Announcer:     announcer,
 		UploadsBucket: d.spec.UploadsBucket, MaxBytes: cfg.Limits.Bytes, Workers: cfg.App.Workers, ImageTimeout: timeout,
 		InWorkChanged: status.changed,
-		Program:       Program(), Logger: log,
+		Program:       Program(), Logger: log, Metrics: tel.Registry, Tracer: tel.Tracer,
 	})
 	if err != nil {
 		return err
@@ -180,7 +191,9 @@ func workQueue(ctx context.Context, cfg config.Config, book *recipe.Book, c aws.
 	if err != nil {
 		return err
 	}
-	status.working(q, w, d.backlog(cfg, res, d.presences(cfg, log)))
+	q.Register(tel.Registry)
+	tel.Registry.MustRegister(d.backlog(cfg, res, d.presences(cfg, log)))
+	status.working(q, w)
 	return status.run(ctx, cfg, d, log)
 }
 

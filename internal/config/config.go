@@ -46,6 +46,9 @@ type Config struct {
 	// Mode is the architecture that runs: "decoupled", "coupled" or, of up alone, "both".
 	Mode    string
 	Coupled Coupled
+	// Traces is the base URL of an OTLP receiver that spans are sent to. Empty: where the
+	// environment says (OTEL_EXPORTER_OTLP_ENDPOINT), and nowhere where it does not.
+	Traces string
 	// Drain is how long a tier may take to finish what it has begun when told to stop.
 	Drain time.Duration
 }
@@ -158,6 +161,7 @@ type Limits struct {
 type Log struct {
 	Level  string // debug, info, warn, error
 	Format string // text, json
+	Access bool   // of a web tier: each request is logged at level info instead of debug
 }
 
 // Default is the configuration with every default.
@@ -190,17 +194,18 @@ type Group int
 
 // The groups.
 const (
-	GroupNames    Group = iota // resource names
-	GroupAWS                   // which AWS
-	GroupEndpoint              // the embedded endpoint
-	GroupWeb                   // the web tier
-	GroupAccess                // who may use the web tier
-	GroupApp                   // the app tier
-	GroupImaging               // how images are processed
-	GroupLimits                // what is accepted as an image
-	GroupRecipes               // which recipes there are
-	GroupCoupled               // the coupled pair
-	GroupPresence              // what app tiers say of themselves
+	GroupNames     Group = iota // resource names
+	GroupAWS                    // which AWS
+	GroupEndpoint               // the embedded endpoint
+	GroupWeb                    // the web tier
+	GroupAccess                 // who may use the web tier
+	GroupApp                    // the app tier
+	GroupImaging                // how images are processed
+	GroupLimits                 // what is accepted as an image
+	GroupRecipes                // which recipes there are
+	GroupCoupled                // the coupled pair
+	GroupPresence               // what app tiers say of themselves
+	GroupTelemetry              // what tiers tell of themselves
 	GroupProvision
 	GroupRun // logging and draining
 )
@@ -272,6 +277,9 @@ func (c *Config) Bind(fs *pflag.FlagSet, groups ...Group) {
 			fs.DurationVar(&c.Presence, "presence", c.Presence, "how often an app tier at work says in the results bucket what it has in work, and a web tier looks; 0: never")
 		case GroupProvision:
 			fs.StringSliceVar(&c.Emails, "email", c.Emails, "address to subscribe to both topics; repeatable")
+		case GroupTelemetry:
+			fs.StringVar(&c.Traces, "traces", c.Traces, "URL of an OTLP receiver that traces are sent to, such as http://127.0.0.1:4318; without it OTEL_EXPORTER_OTLP_ENDPOINT decides")
+			fs.BoolVar(&c.Log.Access, "access-log", c.Log.Access, "log every request of the web tier")
 		case GroupRun:
 			fs.DurationVar(&c.Drain, "drain", c.Drain, "time to finish what has begun when told to stop")
 			fs.StringVar(&c.Log.Level, "log-level", c.Log.Level, "debug, info, warn or error")
@@ -331,7 +339,7 @@ func (c *Config) Validate() error {
 	if c.Names.UploadTopic == c.Names.CompletionTopic {
 		bad("--completion-topic: must differ from --upload-topic")
 	}
-	for flag, u := range pairs("endpoint-url", c.AWS.EndpointURL, "public-s3-url", c.AWS.PublicS3URL, "page-url", c.App.PageURL, "process-url", c.Coupled.ProcessURL, "base-url", c.Endpoint.BaseURL) {
+	for flag, u := range pairs("endpoint-url", c.AWS.EndpointURL, "public-s3-url", c.AWS.PublicS3URL, "page-url", c.App.PageURL, "process-url", c.Coupled.ProcessURL, "base-url", c.Endpoint.BaseURL, "traces", c.Traces) {
 		if u != "" && !isHTTP(u) {
 			bad("--%s: %q is no http or https URL", flag, u)
 		}

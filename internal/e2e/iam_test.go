@@ -261,7 +261,7 @@ rules:
 	g.drained("ImageApp")
 	tintype(t, op.env, "audit", "--deep", "--peek", "--sweep", "--older-than", "1s", "--grace", "0s", "--settle", "100ms", "--yes", "--recipes", recipes)
 	op.run(0, "queue", "stats")
-	op.doctor()
+	g.doctor(op)
 	op.run(0, "provision", "--dry-run", "--web-addr", g.webAddr, "--email", "ann@example.com")
 
 	// A heartbeat of the web tier's queue, and the ends of both.
@@ -295,12 +295,12 @@ rules:
 
 // doctor runs doctor, which has to be able to look at everything. It also tries what it may
 // not: what a tier may do that an operator may not is no fault.
-func (g *guarded) doctor() {
+func (g *guarded) doctor(op *system) {
 	g.t.Helper()
 	g.mu.Lock()
 	before := len(g.refused)
 	g.mu.Unlock()
-	out, errs, _ := tintype(g.t, g.env, "doctor", "--web-addr", g.webAddr, "--json")
+	out, errs, _ := tintype(g.t, op.env, "doctor", "--web-addr", g.webAddr, "--json")
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.refused = g.refused[:before]

@@ -59,6 +59,14 @@ const (
 	CodeUnavailable   = "unavailable"        // a service we depend on does not answer
 )
 
+// Codes are all of them.
+var Codes = []string{
+	CodeNotAnImage, CodeUnsupported, CodeCorrupt, CodeEmpty, CodeTooLarge,
+	CodeTooManyPixels, CodeSideTooLong, CodeTooManyFrames, CodeImageTimeout, CodeImageMemory,
+	CodeImageCrash, CodeUnknownRecipe, CodeBadParameter, CodeBadAsset, CodeNotBuiltIn,
+	CodeSourceGone, CodeInternal, CodeBadRequest, CodeNotFound, CodeUnavailable,
+}
+
 // Error carries an operation, a kind, a code, words for users, a hint and the cause.
 type Error struct {
 	Op      string // what was being done, to what: "fetch s3://bucket/key"

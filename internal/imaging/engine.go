@@ -18,24 +18,25 @@ import (
 // engine does it: libvips can do all, the fused one what fusedPlan says, several times
 // faster. A file on which the fused one remarks goes through libvips from its start, so
 // that there is one judge of damaged files.
-func (e *Engine) outputs(ctx context.Context, p *plan, req Request) ([]Encoded, error) {
+func (e *Engine) outputs(ctx context.Context, p *plan, req Request) (outs []Encoded, engine string, err error) {
 	f := e.fusedPlan(p, req)
 	if f != nil && p.source.format == sniff.JPEG && isSRGB(p.source.profile) {
 		if outs, err := f.fromFile(ctx); !leftToLibvips(err) {
-			return outs, err
+			return outs, EngineFused, err
 		}
 	}
 	img, err := p.source.decode(ctx, p)
 	if err != nil {
-		return nil, err
+		return nil, "", err
 	}
 	if f != nil && img.Bands() == 3 && img.Frames() == 1 {
 		if outs, err := f.fromImage(ctx, img); !leftToLibvips(err) {
 			img.Close()
-			return outs, err
+			return outs, EngineFused, err
 		}
 	}
-	return p.render(ctx, img)
+	outs, err = p.render(ctx, img)
+	return outs, EngineLibvips, err
 }
 
 func leftToLibvips(err error) bool {

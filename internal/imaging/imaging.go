@@ -86,7 +86,15 @@ func (e *Engine) Version() string { return vips.Version() }
 type Picture struct {
 	Source  Info
 	Outputs []Encoded // in the order of the job
+	Engine  string    // what made them: EngineFused or EngineLibvips
+	PID     int       // of the process that did, where it was one of its own
 }
+
+// The engines.
+const (
+	EngineFused   = "fused"
+	EngineLibvips = "libvips"
+)
 
 // Info is what an image was.
 type Info struct {
@@ -155,11 +163,11 @@ func (e *Engine) process(ctx context.Context, req Request) (*Picture, error) {
 	if err != nil {
 		return nil, err
 	}
-	outs, err := e.outputs(ctx, plan, req)
+	outs, engine, err := e.outputs(ctx, plan, req)
 	if err != nil {
 		return nil, err
 	}
-	return &Picture{Source: in.info(), Outputs: outs}, nil
+	return &Picture{Source: in.info(), Outputs: outs, Engine: engine}, nil
 }
 
 // bug wraps what should not happen with a sound image and a checked recipe.

@@ -97,6 +97,7 @@ type Server struct {
 	sns  *sns.Service
 	s3   *s3.Service
 	mail *mail.Service
+	told *metrics
 
 	api, console *http.Server
 	once         sync.Once
@@ -132,7 +133,8 @@ func (s *Server) open() (err error) {
 		}
 		s3Users = users
 	}
-	if s.db, err = db.Open(o.Data, db.Options{Schemas: []db.Schema{sqs.Schema, sns.Schema, mail.Schema, s3.Schema}}); err != nil {
+	s.told = newMetrics()
+	if s.db, err = db.Open(o.Data, db.Options{Committed: s.told.committed, Schemas: []db.Schema{sqs.Schema, sns.Schema, mail.Schema, s3.Schema}}); err != nil {
 		return err
 	}
 	if s.mail, err = mail.New(s.db, mail.Options{From: o.MailFrom, SMTPAddr: o.SMTPAddr, SMTPUser: o.SMTPUser, SMTPPassword: o.SMTPPassword, Logger: s.log}); err != nil {
@@ -158,7 +160,8 @@ func (s *Server) open() (err error) {
 	})
 	queueAPI, topicAPI := s.sqs.Wire(), s.sns.Wire()
 	queueAPI.Admit, topicAPI.Admit = users.Admit("sqs"), users.Admit("sns")
-	s.api = s.server(&router{verifier: verifier, account: o.Account, sqs: queueAPI, sns: topicAPI, s3: s.s3, public: s.sns})
+	s.told.registry.MustRegister(&state{sqs: s.sqs, dir: o.Data})
+	s.api = s.server(s.told.observed(&router{verifier: verifier, account: o.Account, sqs: queueAPI, sns: topicAPI, s3: s.s3, public: s.sns}))
 	if o.Console != nil {
 		h, err := console.New(s.consoleOptions())
 		if err != nil {

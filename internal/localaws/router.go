@@ -41,6 +41,7 @@ func (rt *router) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	scope, signed := sigv4.ScopeOf(r)
 	switch {
 	case r.URL.Path == HealthPath:
+		note(w, "health", http.MethodGet)
 		w.Header().Set("Content-Type", "application/json")
 		io.WriteString(w, `{"service":"tintype"}`+"\n")
 	case strings.HasPrefix(r.Header.Get("X-Amz-Target"), "AmazonSQS."), signed && scope.Service == "sqs":
@@ -48,11 +49,13 @@ func (rt *router) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case signed && scope.Service == "sns":
 		rt.api(w, r, rt.sns)
 	case !signed && rt.public.IsPublic(r):
+		note(w, rt.sns.Name, "page")
 		rt.public.ServePublic(w, r)
 	case !signed && isForm(r):
 		// An unsigned call of SQS or SNS; which of them does not matter: both refuse it.
 		rt.api(w, r, rt.sns)
 	default:
+		note(w, "s3", s3Method(r))
 		rt.s3.ServeHTTP(w, r)
 	}
 }
@@ -63,6 +66,7 @@ func isForm(r *http.Request) bool {
 
 // api serves SQS or SNS.
 func (rt *router) api(w http.ResponseWriter, r *http.Request, s *wire.Service) {
+	note(w, s.Name, "none")
 	buf := bodies.Get().(*bytes.Buffer)
 	defer release(buf)
 	if err := readBody(buf, w, r); err != nil {
@@ -75,7 +79,9 @@ func (rt *router) api(w http.ResponseWriter, r *http.Request, s *wire.Service) {
 		s.Refuse(w, r, apiError(err))
 		return
 	}
-	s.Serve(w, r, body, wire.Identity{Account: rt.account, Region: scope.Region, Principal: scope.AccessKey})
+	if op := s.Serve(w, r, body, wire.Identity{Account: rt.account, Region: scope.Region, Principal: scope.AccessKey}); op != "" {
+		note(w, s.Name, op)
+	}
 }
 
 // bodies are buffers for requests: nothing that a service decodes refers to them.

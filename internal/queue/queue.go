@@ -53,6 +53,7 @@ type Message struct {
 	Try          int       // how often the handler has been called in this receive, this time included; from 1
 	SentAt       time.Time // when it was put into the queue; zero where the queue does not say
 	ReceivedAt   time.Time // by our clock
+	TraceHeader  string    // AWSTraceHeader, an X-Ray trace; untrusted, mostly empty
 }
 
 // Handler does the work of one message and says what becomes of it. Its context ends with

@@ -92,6 +92,7 @@ func (e *Engine) receive(ctx context.Context, n int) ([]*lease, error) {
 		VisibilityTimeout:   int32(e.opts.Visibility / time.Second),
 		MessageSystemAttributeNames: []types.MessageSystemAttributeName{
 			types.MessageSystemAttributeNameApproximateReceiveCount, types.MessageSystemAttributeNameSentTimestamp,
+			types.MessageSystemAttributeNameAWSTraceHeader,
 		},
 	}, once)
 	now := time.Now()
@@ -122,6 +123,7 @@ func once(o *sqs.Options) { o.RetryMaxAttempts = 1 }
 
 func message(m types.Message, now time.Time) Message {
 	out := Message{ID: aws.ToString(m.MessageId), Body: aws.ToString(m.Body), ReceivedAt: now}
+	out.TraceHeader = m.Attributes[string(types.MessageSystemAttributeNameAWSTraceHeader)]
 	out.ReceiveCount, _ = strconv.Atoi(m.Attributes[string(types.MessageSystemAttributeNameApproximateReceiveCount)])
 	out.ReceiveCount = max(out.ReceiveCount, 1)
 	if ms, err := strconv.ParseInt(m.Attributes[string(types.MessageSystemAttributeNameSentTimestamp)], 10, 64); err == nil {

@@ -2,6 +2,7 @@ package store
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"fmt"
 	"mime"
@@ -9,6 +10,7 @@ import (
 	"unicode/utf16"
 
 	"github.com/tintype/tintype/internal/fault"
+	"github.com/tintype/tintype/internal/telemetry"
 )
 
 // User metadata of an upload; on the wire "x-amz-meta-tintype-recipe" and so on.
@@ -21,6 +23,24 @@ const (
 // maxMeta bounds recipe and params together, in bytes. S3 allows 2 KB of user metadata
 // for names and values: https://docs.aws.amazon.com/AmazonS3/latest/userguide/UsingMetadata.html
 const maxMeta = 1900
+
+// traceMeta is ctx's span as user metadata, so that who reads the object continues its trace;
+// nothing where there is no span. It fits beside maxMeta.
+func traceMeta(ctx context.Context, meta map[string]string) {
+	if parent := telemetry.Inject(ctx); parent != "" {
+		meta[telemetry.Traceparent] = parent
+	}
+}
+
+// traceparentOf is what traceMeta wrote, or anything else: it is untrusted.
+func traceparentOf(meta map[string]string) string {
+	for k, v := range meta {
+		if strings.EqualFold(k, telemetry.Traceparent) {
+			return v
+		}
+	}
+	return ""
+}
 
 // encodeMeta puts a recipe's name and raw parameters into user metadata. Metadata travels
 // in headers, so the parameters are a JSON object in ASCII.

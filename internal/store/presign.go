@@ -11,6 +11,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 
 	"github.com/tintype/tintype/internal/fault"
+	"github.com/tintype/tintype/internal/telemetry"
 )
 
 // PresignUpload says what a browser may upload.
@@ -31,8 +32,8 @@ type Form struct {
 }
 
 // PresignUpload lets a browser upload straight to S3. The form's signed policy binds
-// bucket, key, size (1 byte to MaxBytes), content type, recipe and params: none of them
-// can be changed by who holds the form.
+// bucket, key, size (1 byte to MaxBytes), content type, recipe, params and the trace: none of
+// them can be changed by who holds the form.
 func (s *Store) PresignUpload(ctx context.Context, in PresignUpload) (Form, error) {
 	op := "presign upload to s3://" + s.opts.UploadsBucket + "/" + in.Key
 	if in.MaxBytes < 1 {
@@ -42,12 +43,13 @@ func (s *Store) PresignUpload(ctx context.Context, in PresignUpload) (Form, erro
 	if err != nil {
 		return Form{}, err
 	}
+	traceMeta(ctx, meta)
 	fields := map[string]string{"Content-Type": cleanType(in.ContentType)}
 	for k, v := range meta {
 		fields[metaPrefix+k] = v
 	}
 	conditions := []any{[]any{"content-length-range", 1, in.MaxBytes}}
-	for _, name := range []string{"key", "Content-Type", metaPrefix + metaRecipe, metaPrefix + metaParams} {
+	for _, name := range []string{"key", "Content-Type", metaPrefix + metaRecipe, metaPrefix + metaParams, metaPrefix + telemetry.Traceparent} {
 		value, ok := fields[name]
 		if name == "key" {
 			value, ok = in.Key, true

@@ -15,6 +15,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 
 	"github.com/tintype/tintype/internal/fault"
+	"github.com/tintype/tintype/internal/telemetry"
 )
 
 // Source is an original, opened for reading.
@@ -31,6 +32,8 @@ type Source struct {
 	// MetaErr says why the recipe's parameters in the object's metadata cannot be read:
 	// a permanent *fault.Error with CodeBadParameter. The object itself is readable.
 	MetaErr error
+	// Traceparent is the trace that the object's metadata name: untrusted, often empty.
+	Traceparent string
 }
 
 // OpenSource opens the original at key. With an ETag it opens exactly that content:
@@ -79,6 +82,7 @@ func (s *Store) open(ctx context.Context, in *s3.GetObjectInput) (*Source, error
 		LastModified: aws.ToTime(out.LastModified),
 	}
 	src.Recipe, src.Params, src.MetaErr = decodeMeta(out.Metadata)
+	src.Traceparent = traceparentOf(out.Metadata)
 	return src, nil
 }
 
@@ -120,6 +124,7 @@ func (s *Store) PutSource(ctx context.Context, in PutSource) (Stored, error) {
 	if err != nil {
 		return Stored{}, err
 	}
+	traceMeta(ctx, meta)
 	out, err := s.client.PutObject(ctx, &s3.PutObjectInput{
 		Bucket:        &s.opts.UploadsBucket,
 		Key:           &in.Key,
@@ -166,6 +171,8 @@ func (s *Store) Touch(ctx context.Context, id, recipe string, params map[string]
 			meta[k] = v
 		}
 	}
+	delete(meta, telemetry.Traceparent) // that of the time before
+	traceMeta(ctx, meta)
 	_, err = s.client.CopyObject(ctx, &s3.CopyObjectInput{
 		Bucket:            &s.opts.UploadsBucket,
 		Key:               &info.Key,

@@ -29,5 +29,6 @@ func (s *Store) Stat(ctx context.Context, key string) (*Source, error) {
 		Archived:     unreadableNow(out),
 	}
 	src.Recipe, src.Params, src.MetaErr = decodeMeta(out.Metadata)
+	src.Traceparent = traceparentOf(out.Metadata)
 	return src, nil
 }

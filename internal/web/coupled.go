@@ -1,6 +1,7 @@
 package web
 
 import (
+	"context"
 	"errors"
 	"net/http"
 	"time"
@@ -15,7 +16,7 @@ import (
 // uploadCoupled hands a received image to the app tier and answers when it is finished.
 func (s *Server) uploadCoupled(w http.ResponseWriter, r *http.Request, form *spooled, recipeName string, params map[string]string, html bool) error {
 	m, err := s.o.Processor.Process(r.Context(), coupled.Upload{Body: form.file, Size: form.size, Name: form.name, Recipe: recipeName, Params: params})
-	s.metrics.uploads.add("coupled")
+	s.metrics.uploads.WithLabelValues("coupled").Inc()
 	if err := s.tellCoupled(r, m, err); err != nil {
 		return err
 	}
@@ -48,18 +49,18 @@ func (s *Server) tellCoupled(r *http.Request, m *recipe.Manifest, err error) err
 	var failed *coupled.FailedError
 	if errors.As(err, &failed) && store.ValidID(failed.ImageID) {
 		if m, _, lookErr := s.o.Store.Manifest(r.Context(), failed.ImageID); lookErr == nil {
-			s.completedCoupled(m)
+			s.completedCoupled(r.Context(), m)
 		}
 		return err
 	}
 	if err == nil {
-		s.completedCoupled(m)
+		s.completedCoupled(r.Context(), m)
 	}
 	return err
 }
 
-func (s *Server) completedCoupled(m *recipe.Manifest) {
-	s.completed(event.NewCompletion(m))
+func (s *Server) completedCoupled(ctx context.Context, m *recipe.Manifest) {
+	s.completed(ctx, event.NewCompletion(m))
 }
 
 // writeFinished answers with a finished image's document.

@@ -178,7 +178,7 @@ func (s *Server) handleLettersForm(w http.ResponseWriter, r *http.Request) {
 	fail := func(err error) {
 		v := deadLettersView{}
 		p := problemOf(err)
-		s.metrics.refused.add(p.Code)
+		s.metrics.refused.WithLabelValues(p.Code).Inc()
 		v.Away = strings.TrimSpace(p.Detail + " " + p.Hint)
 		s.writeLetters(w, r, p.Status, v)
 	}

@@ -90,7 +90,7 @@ func (s *Server) handleEvents(w http.ResponseWriter, r *http.Request) {
 		case m, open := <-c.out:
 			if !open {
 				if c.slow {
-					s.metrics.slowClients.add("")
+					s.metrics.slowClients.Inc()
 					s.log.Info("event listener disconnected: it did not keep up", "remote", r.RemoteAddr)
 				}
 				return
@@ -103,5 +103,9 @@ func (s *Server) handleEvents(w http.ResponseWriter, r *http.Request) {
 }
 
 func (s *Server) writeEvent(write func(string, ...any) error, m message) error {
-	return write("id: %s\nevent: %s\ndata: %s\n\n", s.hub.id(m.seq), m.event, m.data)
+	err := write("id: %s\nevent: %s\ndata: %s\n\n", s.hub.id(m.seq), m.event, m.data)
+	if err == nil {
+		m.push.done("")
+	}
+	return err
 }

@@ -24,7 +24,7 @@ func (recorder) SetWriteDeadline(time.Time) error { return nil }
 func bare(tempDir string) *Server {
 	return &Server{
 		o:   Options{MaxBytes: 10_000, MaxSide: 20_000, MaxPixels: 100_000_000, TempDir: tempDir, Recipes: recipe.Builtin()},
-		log: slog.New(slog.DiscardHandler), metrics: newMetrics(),
+		log: slog.New(slog.DiscardHandler), metrics: newMetrics(nil),
 	}
 }
 

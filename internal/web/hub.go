@@ -29,6 +29,7 @@ type message struct {
 	event   string
 	imageID string
 	data    []byte // one line of JSON
+	push    *push  // its part in a trace; nil: none
 }
 
 // hub fans events out to the clients of GET /api/events and keeps the last of
@@ -83,8 +84,9 @@ func (h *hub) position() uint64 {
 
 // publishResult sends a finished image's document. Messages may overtake each
 // other on their way through SNS and SQS: a result older than one already sent is
-// dropped. It reports whether the event went out.
-func (h *hub) publishResult(img *Image, of result) (bool, error) {
+// dropped. It reports whether the event went out. Pushing, where set, begins the event's part in
+// a trace.
+func (h *hub) publishResult(img *Image, of result, pushing func(listeners int) *push) (bool, error) {
 	data, err := json.Marshal(img)
 	if err != nil {
 		return false, fmt.Errorf("encode event for image %s: %w", img.ID, err)
@@ -99,7 +101,11 @@ func (h *hub) publishResult(img *Image, of result) (bool, error) {
 		return false, nil
 	}
 	h.finished[img.ID] = of
-	h.append(message{event: eventImage, imageID: img.ID, data: data})
+	m := message{event: eventImage, imageID: img.ID, data: data}
+	if pushing != nil {
+		m.push = pushing(len(h.clients))
+	}
+	h.append(m)
 	return true, nil
 }
 

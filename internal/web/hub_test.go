@@ -17,7 +17,7 @@ func doneImage(id string) *Image { return &Image{ID: id, Status: recipe.Done} }
 
 func mustPublish(t *testing.T, h *hub, id string, finished time.Time) bool {
 	t.Helper()
-	sent, err := h.publishResult(doneImage(id), result{finished: finished})
+	sent, err := h.publishResult(doneImage(id), result{finished: finished}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -106,7 +106,7 @@ func TestHubAfterDeletion(t *testing.T) {
 		sent bool
 	}{{func() {}, true}, {func() { h.publishDeleted("a") }, false}, {func() { h.publishDeleted("b") }, false}, {func() { h.publishQueued(&Image{ID: "a"}, h.position()) }, true}} {
 		step.do()
-		if sent, err := h.publishResult(gone, result{finished: now}); err != nil || sent != step.sent {
+		if sent, err := h.publishResult(gone, result{finished: now}, nil); err != nil || sent != step.sent {
 			t.Errorf("sent %v, %v, want %v", sent, err, step.sent)
 		}
 	}
@@ -148,7 +148,7 @@ func TestHubSlowClient(t *testing.T) {
 
 // A listener that does not read is disconnected, while others go on. No endpoint is needed.
 func TestStreamSlowClient(t *testing.T) {
-	s := &Server{hub: newHub(10), metrics: newMetrics(), heartbeat: time.Hour, log: slog.New(slog.DiscardHandler)}
+	s := &Server{hub: newHub(10), metrics: newMetrics(nil), heartbeat: time.Hour, log: slog.New(slog.DiscardHandler)}
 	srv := httptest.NewServer(http.HandlerFunc(s.handleEvents))
 	defer srv.Close()
 	defer s.hub.close()
@@ -161,7 +161,7 @@ func TestStreamSlowClient(t *testing.T) {
 		if s.hub.count() == 0 {
 			return
 		}
-		if _, err := s.hub.publishResult(big, result{finished: time.Now()}); err != nil {
+		if _, err := s.hub.publishResult(big, result{finished: time.Now()}, nil); err != nil {
 			t.Fatal(err)
 		}
 		if i == 199 {
@@ -210,7 +210,7 @@ func TestRecent(t *testing.T) {
 func FuzzEventID(f *testing.F) {
 	h := newHub(4)
 	for i := range 6 {
-		if _, err := h.publishResult(doneImage(fmt.Sprint(i)), result{finished: time.Now()}); err != nil {
+		if _, err := h.publishResult(doneImage(fmt.Sprint(i)), result{finished: time.Now()}, nil); err != nil {
 			f.Fatal(err)
 		}
 	}
@@ -233,7 +233,7 @@ func TestSequencersBeforeClocks(t *testing.T) {
 	noon := time.Date(2024, 5, 6, 12, 0, 0, 0, time.UTC)
 	send := func(sequencer string, finished time.Time) bool {
 		t.Helper()
-		sent, err := h.publishResult(doneImage("a"), result{"key", sequencer, finished})
+		sent, err := h.publishResult(doneImage("a"), result{"key", sequencer, finished}, nil)
 		if err != nil {
 			t.Fatal(err)
 		}

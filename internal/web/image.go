@@ -18,6 +18,7 @@ func (s *Server) ofImage(h func(w http.ResponseWriter, r *http.Request, id strin
 		id := r.PathValue("id")
 		err := refuse(fault.CodeNotFound, "", "There is no such image.")
 		if store.ValidID(id) {
+			concerns(r, id)
 			err = h(w, r, id)
 		}
 		if err != nil {

@@ -373,7 +373,7 @@ func TestHealthAndMetrics(t *testing.T) {
 	for _, line := range []string{
 		`tintype_web_uploads_total{way="through"} 1`,
 		`tintype_web_problems_total{code="not_an_image"} 1`,
-		`tintype_web_requests_total{status="202"} 1`,
+		`tintype_web_requests_total{method="POST",route="/api/images",status="202"} 1`,
 		"tintype_web_live 1",
 		"# TYPE tintype_web_requests_total counter",
 	} {

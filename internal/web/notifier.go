@@ -18,9 +18,11 @@ import (
 	snstypes "github.com/aws/aws-sdk-go-v2/service/sns/types"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 	sqstypes "github.com/aws/aws-sdk-go-v2/service/sqs/types"
+	"go.opentelemetry.io/otel/trace"
 
 	"github.com/tintype/tintype/internal/awsclock"
 	"github.com/tintype/tintype/internal/event"
+	"github.com/tintype/tintype/internal/telemetry"
 )
 
 const (
@@ -59,6 +61,7 @@ type NotifierOptions struct {
 	DeadAfter time.Duration
 	// SweepEvery is how often dead owners' queues are looked for, besides at start; default 3 minutes.
 	SweepEvery time.Duration
+	Tracer     trace.Tracer // default: no spans are made
 	Logger     *slog.Logger
 }
 
@@ -73,7 +76,7 @@ type Notifier struct {
 	o       NotifierOptions
 	log     *slog.Logger
 	metrics *metrics
-	deliver func(event.Completion)
+	deliver func(context.Context, event.Completion)
 	missed  func()
 	seen    *recent
 	clock   *awsclock.Clock // of SQS: heartbeats are compared between hosts
@@ -97,7 +100,7 @@ var errNotStarted = errors.New("the queue for completion messages has not been m
 
 // newNotifier makes a Notifier. deliver is called for every completion once, missed
 // when completions may have been lost; both from the goroutine of run.
-func newNotifier(o NotifierOptions, m *metrics, deliver func(event.Completion), missed func()) (*Notifier, error) {
+func newNotifier(o NotifierOptions, m *metrics, deliver func(context.Context, event.Completion), missed func()) (*Notifier, error) {
 	if o.SQS == nil || o.SNS == nil {
 		return nil, errors.New("web: NotifierOptions needs an SQS and an SNS client")
 	}
@@ -127,6 +130,9 @@ func newNotifier(o NotifierOptions, m *metrics, deliver func(event.Completion), 
 	}
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	if o.Tracer == nil {
+		o.Tracer = telemetry.NoTracer()
 	}
 	clock := &awsclock.Clock{}
 	o.SQS = sqs.New(o.SQS.Options(), func(c *sqs.Options) { c.APIOptions = append(slices.Clone(c.APIOptions), clock.Learn) })
@@ -186,7 +192,7 @@ func (n *Notifier) run(ctx context.Context) {
 			}
 			first = false
 			wait = 0
-			n.metrics.recreated.add("")
+			n.metrics.recreated.Inc()
 			err = n.serve(ctx)
 		}
 		if ctx.Err() != nil {
@@ -354,6 +360,7 @@ func (n *Notifier) poll(ctx context.Context, q ownQueue, wait time.Duration) (*s
 	defer cancel()
 	return n.o.SQS.ReceiveMessage(ctx, &sqs.ReceiveMessageInput{
 		QueueUrl: &q.url, MaxNumberOfMessages: 10, WaitTimeSeconds: int32(wait / time.Second),
+		MessageAttributeNames: []string{telemetry.Traceparent},
 	})
 }
 
@@ -372,15 +379,17 @@ func (n *Notifier) expect(within time.Duration) (done func()) {
 func (n *Notifier) handle(m sqstypes.Message) {
 	c, err := event.DecodeCompletion([]byte(aws.ToString(m.Body)))
 	if err != nil {
-		n.metrics.junk.add("")
+		n.metrics.junk.Inc()
 		n.log.Info("message in the completion queue is no completion; dropped", "message", aws.ToString(m.MessageId), "err", err)
 		return
 	}
 	if !n.seen.add(c.ID, c.ImageID) {
-		n.metrics.repeats.add("")
+		n.metrics.repeats.Inc()
 		return
 	}
-	n.deliver(c)
+	ctx, end := n.heard(m)
+	defer end()
+	n.deliver(ctx, c)
 }
 
 // keepAlive renews the heartbeat tag and, where it has vanished, the subscription.

@@ -244,7 +244,8 @@ func (s *Server) failPage(w http.ResponseWriter, r *http.Request, err error) {
 	if p.Status >= 500 {
 		s.log.Error("request failed", "method", r.Method, "path", r.URL.Path, "status", p.Status, "code", p.Code, "err", err)
 	}
-	s.metrics.refused.add(p.Code)
+	s.metrics.refused.WithLabelValues(p.Code).Inc()
+	refusedAs(r, p.Code)
 	s.writePage(w, r, p.Status, &p)
 }
 

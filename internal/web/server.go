@@ -7,7 +7,7 @@
 // images only through its own queue on the topic processingnotification (Notifier).
 //
 // Of ours it may import awsclock, backlog, deadletter, event, fault, outage, presence, problem,
-// queue, recipe, store, imaging/sniff and its own auth; it never imports another tier.
+// queue, recipe, store, telemetry, imaging/sniff and its own auth; it never imports another tier.
 package web
 
 import (
@@ -22,6 +22,9 @@ import (
 	"sync"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+	"go.opentelemetry.io/otel/trace"
+
 	"github.com/tintype/tintype/internal/backlog"
 	"github.com/tintype/tintype/internal/coupled"
 	"github.com/tintype/tintype/internal/event"
@@ -30,6 +33,7 @@ import (
 	"github.com/tintype/tintype/internal/presence"
 	"github.com/tintype/tintype/internal/recipe"
 	"github.com/tintype/tintype/internal/store"
+	"github.com/tintype/tintype/internal/telemetry"
 	"github.com/tintype/tintype/internal/web/auth"
 )
 
@@ -114,7 +118,14 @@ type Options struct {
 	Replay int
 	// Version is the program's, for the page's footer.
 	Version string
-	Logger  *slog.Logger
+	// Metrics takes what this server has to say, and is what GET /metrics tells. Default: one of
+	// its own.
+	Metrics *prometheus.Registry
+	// Tracer makes spans of uploads and of what is heard of them. Default: none are made.
+	Tracer trace.Tracer
+	// AccessLog has each request logged at level info; else it is at level debug.
+	AccessLog bool
+	Logger    *slog.Logger
 }
 
 // Server is the web tier.
@@ -133,6 +144,7 @@ type Server struct {
 	heartbeat time.Duration
 	started   time.Time
 	handler   http.Handler
+	scrape    http.Handler
 	cross     *http.CrossOriginProtection
 	cors      map[string]bool // CORSOrigins
 	mux       *http.ServeMux
@@ -185,8 +197,11 @@ func New(o Options) (*Server, error) {
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
+	if o.Tracer == nil {
+		o.Tracer = telemetry.NoTracer()
+	}
 	s := &Server{
-		o: o, log: o.Logger, hub: newHub(o.Replay), metrics: newMetrics(),
+		o: o, log: o.Logger, hub: newHub(o.Replay), metrics: newMetrics(o.Metrics),
 		slots: make(chan struct{}, o.Uploads), heartbeat: o.Heartbeat, started: time.Now(), cross: http.NewCrossOriginProtection(),
 	}
 	for _, h := range o.Hosts {
@@ -218,6 +233,9 @@ func New(o Options) (*Server, error) {
 		s.origins = append(s.origins, origin)
 	}
 	if o.Notifier.SQS != nil || o.Notifier.SNS != nil {
+		if o.Notifier.Tracer == nil {
+			o.Notifier.Tracer = o.Tracer
+		}
 		if o.Notifier.Logger == nil {
 			o.Notifier.Logger = o.Logger
 		}
@@ -231,7 +249,9 @@ func New(o Options) (*Server, error) {
 	if s.page, err = newPage(); err != nil {
 		return nil, fmt.Errorf("web: %w", err)
 	}
-	s.handler = s.counted(s.secure(s.guarded(s.routes())))
+	s.tellState()
+	s.scrape = telemetry.Handler(s.metrics.registry, s.log)
+	s.handler = s.observed(s.secure(s.guarded(s.routes())))
 	return s, nil
 }
 
@@ -283,27 +303,29 @@ func (s *Server) notifierState() error {
 }
 
 // completed takes a completion message and tells the listeners.
-func (s *Server) completed(c event.Completion) {
+func (s *Server) completed(ctx context.Context, c event.Completion) {
 	m := c.Manifest
 	if !store.ValidID(c.ImageID) || (m.Status != recipe.Done && m.Status != recipe.Failed) {
-		s.metrics.junk.add("")
+		s.metrics.junk.Inc()
 		s.log.Warn("completion message makes no sense; dropped", "completion", c.ID, "image", c.ImageID, "status", m.Status)
 		return
 	}
-	sent, err := s.hub.publishResult(imageOfManifest(m), resultOf(m))
+	log := s.log.With("image", c.ImageID).With(telemetry.IDs(ctx)...)
+	sent, err := s.hub.publishResult(imageOfManifest(m), resultOf(m), func(listeners int) *push { return s.pushing(ctx, c.ImageID, listeners) })
 	if err != nil {
-		s.log.Error("completion message cannot be passed on", "image", c.ImageID, "err", err)
+		log.Error("completion message cannot be passed on", "err", err)
 		return
 	}
 	if !sent {
-		s.metrics.repeats.add("")
+		s.metrics.repeats.Inc()
 		return
 	}
-	s.metrics.completions.add(string(m.Status))
+	s.metrics.completions.WithLabelValues(string(m.Status)).Inc()
 	now := time.Now()
 	s.finished.add(now, m.Status == recipe.Failed)
+	s.metrics.latency.Observe(max(m.Timings.Finished.Sub(m.Timings.Uploaded).Seconds(), 0))
 	s.latencies.add(now, m.Timings.Finished.Sub(m.Timings.Uploaded))
-	s.log.Debug("image finished", "image", c.ImageID, "status", m.Status)
+	log.Debug("image finished", "status", m.Status)
 }
 
 // routes are those of the web API; a page without scripts uses "/" and POST /api/images only.
@@ -317,21 +339,21 @@ func (s *Server) routes() http.Handler {
 	mux.HandleFunc("POST /deadletters", s.handleLettersForm)
 	mux.HandleFunc("GET /static/{file...}", s.handleStatic)
 	mux.HandleFunc("GET /api/config", s.handleConfig)
-	mux.HandleFunc("POST /api/uploads", s.handleUploads)
-	mux.HandleFunc("POST /api/images", s.handleUpload)
+	mux.HandleFunc("POST /api/uploads", s.traced("upload", s.handleUploads))
+	mux.HandleFunc("POST /api/images", s.traced("upload", s.handleUpload))
 	mux.HandleFunc("GET /api/images", s.handleList)
 	mux.HandleFunc("GET /api/images/{id}", s.ofImage(s.handleImage))
 	mux.HandleFunc("GET /api/images/{id}/manifest", s.ofImage(s.handleManifest))
 	mux.HandleFunc("GET /api/images/{id}/original", s.ofImage(s.handleOriginal))
 	mux.HandleFunc("GET /api/images/{id}/outputs/{name}", s.ofImage(s.handleOutput))
 	mux.HandleFunc("DELETE /api/images/{id}", s.ofImage(s.handleDelete))
-	mux.HandleFunc("POST /api/images/{id}/retry", s.ofImage(s.handleRetry))
+	mux.HandleFunc("POST /api/images/{id}/retry", s.traced("retry", s.ofImage(s.handleRetry)))
 	mux.HandleFunc("GET /api/events", s.handleEvents)
 	mux.HandleFunc("GET /api/pipeline", s.handlePipeline)
 	s.deadLetterRoutes(mux)
 	mux.HandleFunc("GET /healthz", s.handleHealth)
 	mux.HandleFunc("GET /readyz", s.handleReady)
-	mux.HandleFunc("GET /metrics", s.handleMetrics)
+	mux.Handle("GET /metrics", s.scrape)
 	// What is not routed is answered as a problem document too.
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if _, pattern := mux.Handler(r); pattern != "" {

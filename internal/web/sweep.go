@@ -66,7 +66,7 @@ func (n *Notifier) sweep(ctx context.Context, now func() time.Time) error {
 				continue
 			}
 			delete(subscriptions, name)
-			n.metrics.swept.add("")
+			n.metrics.swept.Inc()
 			n.log.Info("removed the queue of a dead web instance", "queue", url)
 		}
 	}

@@ -19,6 +19,7 @@ import (
 	"github.com/tintype/tintype/internal/imaging/sniff"
 	"github.com/tintype/tintype/internal/recipe"
 	"github.com/tintype/tintype/internal/store"
+	"github.com/tintype/tintype/internal/telemetry"
 	"github.com/tintype/tintype/internal/web/auth"
 )
 
@@ -97,8 +98,9 @@ func (s *Server) handleUploads(w http.ResponseWriter, r *http.Request) {
 		s.fail(w, r, err)
 		return
 	}
-	s.metrics.uploads.add("presigned")
-	s.log.Info("upload handed out", "image", id, "key", key, "bytes", in.Size, "recipe", job.Recipe, auth.By(r.Context()))
+	s.metrics.uploads.WithLabelValues("presigned").Inc()
+	concerns(r, id)
+	s.log.With(telemetry.IDs(r.Context())...).Info("upload handed out", "image", id, "key", key, "bytes", in.Size, "recipe", job.Recipe, auth.By(r.Context()))
 	s.writeJSON(w, r, http.StatusCreated, struct {
 		ID     string            `json:"id"`
 		Key    string            `json:"key"`
@@ -202,8 +204,9 @@ func (s *Server) upload(w http.ResponseWriter, r *http.Request, html bool) error
 	}); err != nil {
 		return err
 	}
-	s.metrics.uploads.add("through")
-	s.log.Info("image uploaded", "image", id, "key", key, "bytes", form.size, "format", format, "recipe", job.Recipe, auth.By(r.Context()))
+	s.metrics.uploads.WithLabelValues("through").Inc()
+	concerns(r, id)
+	s.log.With(telemetry.IDs(r.Context())...).Info("image uploaded", "image", id, "key", key, "bytes", form.size, "format", format, "recipe", job.Recipe, auth.By(r.Context()))
 	img := queuedImage(store.SourceInfo{ID: id, Key: key, Size: form.size, LastModified: now}, job)
 	s.announce(img, since)
 	if html {

@@ -11,6 +11,7 @@ import (
 	"github.com/tintype/tintype/internal/event"
 	"github.com/tintype/tintype/internal/fault"
 	"github.com/tintype/tintype/internal/outage"
+	"github.com/tintype/tintype/internal/telemetry"
 )
 
 // SNSAnnouncer publishes completions on an SNS topic: JSON for programs, text for people.
@@ -26,7 +27,8 @@ func NewSNSAnnouncer(client *sns.Client, topicARN string) *SNSAnnouncer {
 	return &SNSAnnouncer{client: client, topic: topicARN}
 }
 
-// Announce publishes c. The message attributes "type" and "status" let subscribers filter:
+// Announce publishes c. The message attributes "type" and "status" let subscribers filter, "traceparent"
+// continues the image's trace:
 // https://docs.aws.amazon.com/sns/latest/dg/sns-message-filtering.html
 func (a *SNSAnnouncer) Announce(ctx context.Context, c event.Completion) error {
 	page := ""
@@ -37,12 +39,16 @@ func (a *SNSAnnouncer) Announce(ctx context.Context, c event.Completion) error {
 	if err != nil {
 		return err
 	}
+	attributes := map[string]types.MessageAttributeValue{
+		"type":   {DataType: aws.String("String"), StringValue: aws.String(c.Type)},
+		"status": {DataType: aws.String("String"), StringValue: aws.String(string(c.Manifest.Status))},
+	}
+	if parent := telemetry.Inject(ctx); parent != "" {
+		attributes[telemetry.Traceparent] = types.MessageAttributeValue{DataType: aws.String("String"), StringValue: &parent}
+	}
 	_, err = a.client.Publish(ctx, &sns.PublishInput{
 		TopicArn: &a.topic, Message: &message, MessageStructure: aws.String("json"), Subject: aws.String(c.Subject()),
-		MessageAttributes: map[string]types.MessageAttributeValue{
-			"type":   {DataType: aws.String("String"), StringValue: aws.String(c.Type)},
-			"status": {DataType: aws.String("String"), StringValue: aws.String(string(c.Manifest.Status))},
-		},
+		MessageAttributes: attributes,
 	})
 	if err == nil {
 		return nil

@@ -13,6 +13,7 @@ import (
 	"strconv"
 	"time"
 
+	"go.opentelemetry.io/otel/attribute"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/tintype/tintype/internal/event"
@@ -37,14 +38,23 @@ type attempt struct {
 
 	prev     *recipe.Manifest // the result found at the start; nil where there is none
 	prevETag string           // what CommitManifest must still find
+
+	traced traced
 }
 
 // upload brings one upload to its end: done, failed, or found to need nothing. An error
 // means that the message must come back.
-func (w *Worker) upload(ctx context.Context, log *slog.Logger, m queue.Message, u event.Upload) error {
+func (w *Worker) upload(ctx context.Context, log *slog.Logger, m queue.Message, u event.Upload) (err error) {
 	id := store.IDForKey(u.Key)
 	a := &attempt{Worker: w, log: log.With("image", id, "key", u.Key), msg: m, up: u, id: id, started: w.opts.Store.Now()}
 	defer w.begin(a)()
+	ctx = a.trace(ctx)
+	defer func() {
+		if err != nil && ctx.Err() == nil {
+			w.told.fault(fault.CodeOf(err), fault.KindOf(err))
+		}
+		a.close(ctx, err)
+	}()
 	if err := a.look(ctx); err != nil {
 		return err
 	}
@@ -123,6 +133,7 @@ func (a *attempt) work(ctx context.Context) error {
 	m := a.manifest()
 	a.inherit(m)
 	src, req, err := a.fetch(ctx, m)
+	ctx = a.in(ctx)
 	switch {
 	case errors.Is(err, store.ErrChanged):
 		a.superseded.Add(1)
@@ -181,6 +192,9 @@ func (a *attempt) fetch(ctx context.Context, m *recipe.Manifest) (src *store.Sou
 		return nil, req, err
 	}
 	defer src.Body.Close()
+	ctx, done := a.fetched(a.join(ctx, src), began)
+	size := attribute.Int64("tintype.source.bytes", src.Size)
+	defer func() { done(missed(err), size) }()
 	m.Source.ETag, m.Source.VersionID, m.Source.Bytes, m.Source.ContentType = src.ETag, src.VersionID, src.Size, src.ContentType
 	if m.Timings.Uploaded.IsZero() || a.backfilled() {
 		m.Timings.Uploaded = src.LastModified
@@ -212,7 +226,17 @@ func (a *attempt) fetch(ctx context.Context, m *recipe.Manifest) (src *store.Sou
 		return nil, req, err
 	}
 	m.Timings.FetchMS = time.Since(began).Milliseconds()
+	a.told.took(stageFetch, began)
+	a.told.spent(stageWait, m.Timings.Started.Sub(m.Timings.Uploaded))
 	return src, req, nil
+}
+
+// missed leaves out of an error of fetch what is none.
+func missed(err error) error {
+	if errors.Is(err, errCurrent) {
+		return nil
+	}
+	return err
 }
 
 // read reads an original, bounded. One that its headers say is too large is not read at
@@ -256,6 +280,7 @@ func megabytes(n int64) string {
 func (a *attempt) put(ctx context.Context, src store.Stored, job *recipe.Job, pic *imaging.Picture) ([]recipe.Result, error) {
 	ctx, cancel := context.WithTimeout(ctx, a.opts.IOTimeout)
 	defer cancel()
+	began := time.Now()
 	results := make([]recipe.Result, len(pic.Outputs))
 	g, ctx := errgroup.WithContext(ctx)
 	for i, out := range pic.Outputs {
@@ -266,11 +291,18 @@ func (a *attempt) put(ctx context.Context, src store.Stored, job *recipe.Job, pi
 				Width: out.Width, Height: out.Height, Bytes: int64(len(out.Bytes)), SHA256: hex.EncodeToString(sum[:]),
 				Quality: out.Quality, OverTarget: out.OverTarget, ThumbHash: out.ThumbHash, DominantColor: out.DominantColor,
 			}
-			return a.opts.Store.PutOutput(ctx, results[i].Key, out.ContentType, out.Bytes)
+			ctx, done := a.stage(ctx, "store", attribute.String("tintype.output", out.Name), attribute.Int("tintype.output.bytes", len(out.Bytes)))
+			err := a.opts.Store.PutOutput(ctx, results[i].Key, out.ContentType, out.Bytes)
+			done(err)
+			return err
 		})
 	}
 	if err := g.Wait(); err != nil {
 		return nil, err
+	}
+	a.told.took(stageStore, began)
+	for _, out := range pic.Outputs {
+		a.told.outputBytes.Add(float64(len(out.Bytes)))
 	}
 	return results, nil
 }
@@ -338,7 +370,14 @@ func (a *attempt) ownWrite(m *recipe.Manifest) bool {
 func (a *attempt) commit(ctx context.Context, m *recipe.Manifest) error {
 	ctx, cancel := context.WithTimeout(ctx, a.opts.CallTimeout)
 	defer cancel()
-	return a.opts.Store.CommitManifest(ctx, m, a.prevETag)
+	began := time.Now()
+	ctx, done := a.stage(ctx, "commit", attribute.String("tintype.status", string(m.Status)))
+	err := a.opts.Store.CommitManifest(ctx, m, a.prevETag)
+	done(err)
+	if err == nil {
+		a.told.took(stageCommit, began)
+	}
+	return err
 }
 
 // conclude counts a result that has just been stored, and announces it.
@@ -351,6 +390,7 @@ func (a *attempt) conclude(ctx context.Context, m *recipe.Manifest) error {
 	log := a.log.With("recipe", m.Recipe, "fetch_ms", t.FetchMS, "process_ms", t.ProcessMS, "store_ms", t.StoreMS, "waited_ms", t.Started.Sub(t.Uploaded).Milliseconds())
 	if m.Status == recipe.Failed {
 		a.failed.Add(1)
+		a.told.fault(m.Error.Code, fault.Permanent)
 		log.Info("an image failed", "code", m.Error.Code, "reason", m.Error.Message)
 	} else {
 		a.done.Add(1)
@@ -359,7 +399,11 @@ func (a *attempt) conclude(ctx context.Context, m *recipe.Manifest) error {
 	if err != nil || final == nil {
 		return err
 	}
-	return a.announce(ctx, m)
+	if err := a.announce(ctx, m); err != nil {
+		return err
+	}
+	a.told.whole.Observe(max(a.opts.Store.Now().Sub(t.Uploaded).Seconds(), 0))
+	return nil
 }
 
 // announce tells of a result that is stored; not where the lease is lost: whoever has the
@@ -373,5 +417,12 @@ func (a *attempt) announce(ctx context.Context, m *recipe.Manifest) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, a.opts.CallTimeout)
 	defer cancel()
-	return a.opts.Announcer.Announce(ctx, event.NewCompletion(m))
+	began := time.Now()
+	ctx, done := a.stage(ctx, "announce", attribute.String("tintype.status", string(m.Status)))
+	err := a.opts.Announcer.Announce(ctx, event.NewCompletion(m))
+	done(err)
+	if err == nil {
+		a.told.took(stageAnnounce, began)
+	}
+	return err
 }

@@ -1,7 +1,8 @@
 // Package worker takes one image through: fetch, process, store, announce. It decides
 // what is done already, what must come again and what never can succeed.
 //
-// Of ours it imports internal/attempt, internal/event, internal/fault, internal/outage, internal/recipe, and the types of
+// Of ours it imports internal/attempt, internal/event, internal/fault, internal/outage, internal/recipe,
+// internal/telemetry, and the types of
 // internal/store, internal/queue and internal/imaging. What it needs of them it declares
 // itself: Store, Imaging, Recipes, Announcer, Attempts.
 //
@@ -14,11 +15,13 @@ package worker
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"runtime"
 	"sync/atomic"
 	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"go.opentelemetry.io/otel/trace"
 
 	"github.com/tintype/tintype/internal/event"
 	"github.com/tintype/tintype/internal/fault"
@@ -26,6 +29,7 @@ import (
 	"github.com/tintype/tintype/internal/queue"
 	"github.com/tintype/tintype/internal/recipe"
 	"github.com/tintype/tintype/internal/store"
+	"github.com/tintype/tintype/internal/telemetry"
 )
 
 // Store is what a worker needs of *store.Store.
@@ -94,6 +98,10 @@ type Options struct {
 	InWorkChanged func()
 	// Program is the name and version of this program, for manifests: "tintype 0.1.0".
 	Program string
+	// Metrics takes what is told of images and stages. Default: nobody is told.
+	Metrics prometheus.Registerer
+	// Tracer makes spans of what is done to an image. Default: none are made.
+	Tracer trace.Tracer
 	// Logger gets one line per image and per fault. Default: none.
 	Logger *slog.Logger
 }
@@ -117,6 +125,7 @@ type Worker struct {
 	cores  chan struct{} // one token per image being computed
 	assets *assets
 	inWork inWork
+	told   *metrics
 
 	done, failed, unneeded, superseded, again, held, junk atomic.Int64
 }
@@ -152,7 +161,12 @@ func New(opts Options) (*Worker, error) {
 	if opts.Logger == nil {
 		opts.Logger = slog.New(slog.DiscardHandler)
 	}
-	return &Worker{opts: opts, log: opts.Logger, cores: make(chan struct{}, opts.Workers), assets: newAssets(opts.Store)}, nil
+	if opts.Tracer == nil {
+		opts.Tracer = telemetry.NoTracer()
+	}
+	w := &Worker{opts: opts, log: opts.Logger, cores: make(chan struct{}, opts.Workers), assets: newAssets(opts.Store)}
+	w.told = newMetrics(w, opts.Metrics)
+	return w, nil
 }
 
 // junkDelay is how long junk stays away each time. Repeating cannot help it, so it is in
@@ -245,21 +259,4 @@ func (w *Worker) report(ctx context.Context, log *slog.Logger, u event.Upload, e
 func (w *Worker) Stats() Stats {
 	return Stats{Done: w.done.Load(), Failed: w.failed.Load(), Unneeded: w.unneeded.Load(), Superseded: w.superseded.Load(),
 		Again: w.again.Load(), Held: w.held.Load(), Junk: w.junk.Load(), Computing: int64(len(w.cores))}
-}
-
-// compute runs the imaging with one of the few tokens for it, so that more messages may be
-// in work than there are cores.
-func (w *Worker) compute(ctx context.Context, req imaging.Request) (*imaging.Picture, time.Duration, error) {
-	select {
-	case w.cores <- struct{}{}:
-		defer func() { <-w.cores }()
-	case <-ctx.Done():
-		return nil, 0, fmt.Errorf("wait for a core: %w", context.Cause(ctx))
-	}
-	limited, cancel := context.WithTimeoutCause(ctx, w.opts.ImageTimeout, &fault.Error{Op: "process image", Kind: fault.Retry, Code: fault.CodeUnavailable,
-		Message: fmt.Sprintf("the image was not finished within %v", w.opts.ImageTimeout)})
-	defer cancel()
-	began := time.Now()
-	pic, err := w.opts.Imaging.Process(limited, req)
-	return pic, time.Since(began), err
 }

@@ -105,7 +105,7 @@ func sound(t testing.TB) (*recipe.Job, answerHead, []byte) {
 	t.Helper()
 	j := &recipe.Job{Outputs: []recipe.Output{{Name: "full", Format: recipe.Same}, {Name: "thumb", Format: recipe.PNG, Width: 20}}}
 	full, thumb := testimages.JPEG(40, 30), testimages.PNG(20, 15)
-	h := answerHead{ID: 3, Source: imaging.Info{Width: 40, Height: 30, Format: "jpeg"}, Outputs: []outputHead{
+	h := answerHead{ID: 3, Engine: imaging.EngineFused, Source: imaging.Info{Width: 40, Height: 30, Format: "jpeg"}, Outputs: []outputHead{
 		{Name: "full", Format: "jpeg", Width: 40, Height: 30, ThumbHash: "YTkGJwaRhWUIt4lbgnhZl3ath2BUBGYA", DominantColor: "#c0ffee", Bytes: int64(len(full))},
 		{Name: "thumb", Format: "png", Width: 20, Height: 15, DominantColor: "#c0ffee", Bytes: int64(len(thumb))},
 	}}

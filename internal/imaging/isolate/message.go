@@ -52,6 +52,7 @@ type answerHead struct {
 	Fault   *faultHead `json:",omitempty"`
 	Source  imaging.Info
 	Outputs []outputHead
+	Engine  string `json:",omitempty"`
 }
 
 type outputHead struct {
@@ -135,7 +136,7 @@ func encodeAnswer(id uint64, pic *imaging.Picture, failure error) ([]byte, [][]b
 	if failure != nil {
 		h.Fault = describe(failure)
 	} else {
-		h.Source = pic.Source
+		h.Source, h.Engine = pic.Source, pic.Engine
 		for _, o := range pic.Outputs {
 			h.Outputs = append(h.Outputs, outputHead{Name: o.Name, Format: o.Format, Width: o.Width, Height: o.Height,
 				Quality: o.Quality, OverTarget: o.OverTarget, ThumbHash: o.ThumbHash, DominantColor: o.DominantColor, Bytes: int64(len(o.Bytes))})
@@ -201,6 +202,9 @@ func decodeAnswer(head, body []byte, id uint64, job *recipe.Job, limits imaging.
 	if len(h.Outputs) != len(job.Outputs) {
 		return answer{}, fmt.Errorf("%w: %d outputs, want %d", errProtocol, len(h.Outputs), len(job.Outputs))
 	}
+	if h.Engine != imaging.EngineFused && h.Engine != imaging.EngineLibvips {
+		return answer{}, fmt.Errorf("%w: made by %.20q", errProtocol, h.Engine)
+	}
 	lengths := make([]int64, len(h.Outputs))
 	for i, o := range h.Outputs {
 		lengths[i] = o.Bytes
@@ -209,7 +213,7 @@ func decodeAnswer(head, body []byte, id uint64, job *recipe.Job, limits imaging.
 	if err != nil {
 		return answer{}, err
 	}
-	pic := &imaging.Picture{Source: h.Source, Outputs: make([]imaging.Encoded, len(parts))}
+	pic := &imaging.Picture{Source: h.Source, Engine: h.Engine, Outputs: make([]imaging.Encoded, len(parts))}
 	for i, o := range h.Outputs {
 		if pic.Outputs[i], err = o.check(parts[i], job.Outputs[i]); err != nil {
 			return answer{}, err

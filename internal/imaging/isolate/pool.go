@@ -91,6 +91,7 @@ type Pool struct {
 	version string
 	status  Status
 	next    atomic.Uint64 // ids of requests
+	census  *census
 
 	// slots has one element for each child; whoever has taken it owns it.
 	slots chan *slot
@@ -112,7 +113,7 @@ func New(o Options) (*Pool, error) {
 	if !hooked.Load() {
 		return nil, errors.New("isolate: this program does not call isolate.Main: its children would run the whole program again")
 	}
-	p := &Pool{opts: o, log: o.Logger, spawner: newSpawner(), slots: make(chan *slot, o.Workers)}
+	p := &Pool{opts: o, log: o.Logger, spawner: newSpawner(), census: newCensus(), slots: make(chan *slot, o.Workers)}
 	var g errgroup.Group
 	all := make([]*slot, o.Workers)
 	for i := range all {
@@ -243,7 +244,7 @@ func (p *Pool) attempts(ctx context.Context, s *slot, c call) (*imaging.Picture,
 	for attempt := 1; ; attempt++ {
 		if s.child != nil && s.child.gone() {
 			p.log.Warn("an imaging process ended while it had nothing to do", "pid", s.child.pid, "end", s.child.ending())
-			p.drop(s)
+			p.drop(s, endIdle)
 		}
 		if s.child == nil {
 			child, err := p.start()
@@ -263,10 +264,11 @@ func (p *Pool) attempts(ctx context.Context, s *slot, c call) (*imaging.Picture,
 			if a.failed != nil {
 				return nil, a.failed
 			}
+			a.pic.PID = s.child.pid
 			return a.pic, nil
 		}
 		pid := s.child.pid
-		p.drop(s)
+		p.drop(s, bad.why.label())
 		if cause := context.Cause(ctx); bad.why == cancelled || cause != nil {
 			return nil, fmt.Errorf("process image: %w", cause)
 		}
@@ -283,7 +285,7 @@ func (p *Pool) attempts(ctx context.Context, s *slot, c call) (*imaging.Picture,
 func (p *Pool) giveBack(s *slot) {
 	if s.child != nil && p.opts.Images > 0 && s.child.images >= p.opts.Images {
 		p.log.Debug("an imaging process has done its share", "pid", s.child.pid, "images", s.child.images)
-		p.drop(s)
+		p.drop(s, endRetired)
 	}
 	if s.child != nil {
 		p.slots <- s
@@ -305,8 +307,10 @@ func (p *Pool) giveBack(s *slot) {
 	})
 }
 
-func (p *Pool) drop(s *slot) {
+// drop ends a child; why is for metrics.
+func (p *Pool) drop(s *slot, why string) {
 	s.child.end()
+	p.census.died(s.child, why)
 	s.child = nil
 }
 

@@ -49,6 +49,7 @@ func (p *Pool) start() (*process, error) {
 		c.end()
 		return nil, fmt.Errorf("start imaging process: %w; it ended with %s and said %q", err, c.ending(), c.said.String())
 	}
+	p.census.born(c)
 	return c, nil
 }
 

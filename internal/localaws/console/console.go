@@ -28,7 +28,7 @@ import (
 	"github.com/tintype/tintype/internal/localaws/wire"
 )
 
-// Options configure New. All but Logger are required.
+// Options configure New. All but Metrics and Logger are required.
 type Options struct {
 	// Endpoint is the URL of S3, SNS and SQS, to be shown.
 	Endpoint        string
@@ -38,6 +38,7 @@ type Options struct {
 	SQS             *sqs.Service
 	SNS             *sns.Service
 	Mail            *mail.Service
+	Metrics         http.Handler // answers GET /metrics; nil: there is no such page
 	Logger          *slog.Logger // nil: nothing is logged
 }
 
@@ -129,6 +130,9 @@ func (c *Console) routes() http.Handler {
 	mux.HandleFunc("GET /buckets/{bucket}/download", c.download)
 	mux.HandleFunc("GET /buckets/{bucket}/preview", c.preview)
 	mux.HandleFunc("GET /static/{file}", c.serveStatic)
+	if c.opts.Metrics != nil {
+		mux.Handle("GET /metrics", c.opts.Metrics)
+	}
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
 		if r.Method != http.MethodGet && r.Method != http.MethodHead {
 			w.Header().Set("Allow", "GET, HEAD")

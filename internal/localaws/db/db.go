@@ -18,6 +18,7 @@ import (
 	"runtime"
 	"strconv"
 	"sync"
+	"time"
 
 	"modernc.org/sqlite" // also registers the driver "sqlite"
 )
@@ -52,8 +53,9 @@ func named(err error) error {
 
 // DB is the store. It is safe for concurrent use.
 type DB struct {
-	read *sql.DB
-	w    *writer
+	read      *sql.DB
+	w         *writer
+	committed func(time.Duration) // may be nil
 
 	requests chan *request
 	batch    []*request    // of run
@@ -72,6 +74,8 @@ type request struct {
 // Options configure Open.
 type Options struct {
 	Schemas []Schema // brought up to date in this order
+	// Committed is told how long each commit took; nil: nobody is. It must be quick.
+	Committed func(time.Duration)
 }
 
 // Open opens or creates the store in dir (file endpoint.db) and starts its writer.
@@ -91,7 +95,7 @@ func Open(dir string, opts Options) (*DB, error) {
 	}
 	read.SetMaxOpenConns(8)
 	read.SetMaxIdleConns(8)
-	d := &DB{read: read, w: w, requests: make(chan *request, batchLimit), quit: make(chan struct{}), done: make(chan struct{})}
+	d := &DB{committed: opts.Committed, read: read, w: w, requests: make(chan *request, batchLimit), quit: make(chan struct{}), done: make(chan struct{})}
 	go d.run()
 	return d, nil
 }
@@ -179,7 +183,11 @@ func (d *DB) run() {
 				break collect
 			}
 		}
+		began := time.Now()
 		d.w.commit(batch)
+		if d.committed != nil {
+			d.committed(time.Since(began))
+		}
 		if d.w.full {
 			d.w.shrink()
 		}

@@ -121,8 +121,9 @@ type protocol interface {
 
 // Serve answers one request, which was authenticated and whose body was read (and
 // limited) by the caller. It decodes whichever protocol the request speaks,
-// dispatches, and encodes the result or error.
-func (s *Service) Serve(w http.ResponseWriter, r *http.Request, body []byte, id Identity) {
+// dispatches, and encodes the result or error. It returns the operation's name, where
+// there is such a one.
+func (s *Service) Serve(w http.ResponseWriter, r *http.Request, body []byte, id Identity) (operation string) {
 	s.once.Do(s.compile)
 	requestID := UUID()
 	req := &Request{
@@ -134,17 +135,20 @@ func (s *Service) Serve(w http.ResponseWriter, r *http.Request, body []byte, id 
 		p = jsonProtocol{}
 	}
 	out, op, err := s.dispatch(r, body, req, p)
+	if op.call != nil {
+		operation = req.Operation
+	}
 
 	h := w.Header()
 	h.Set("x-amzn-RequestId", requestID)
 	if err != nil {
 		if r.Context().Err() != nil {
-			return // the client is gone; nobody reads an answer
+			return operation // the client is gone; nobody reads an answer
 		}
 		e := s.apiError(req, err)
 		contentType, b := p.failure(s, e, requestID, h)
 		write(w, contentType, e.status(), b)
-		return
+		return operation
 	}
 	room := answers.Get().(*[]byte)
 	contentType, b := p.result((*room)[:0], s, req.Operation, op.outShape, out, requestID)
@@ -153,6 +157,7 @@ func (s *Service) Serve(w http.ResponseWriter, r *http.Request, body []byte, id 
 		*room = b
 		answers.Put(room)
 	}
+	return operation
 }
 
 // answers are buffers for answers; one that grew beyond maxKept bytes is not kept.

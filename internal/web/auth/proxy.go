@@ -58,6 +58,15 @@ func (g *Guard) address(r *http.Request) netip.Addr {
 	return from
 }
 
+// Address is where a request comes from, as far as the proxies in front are believed. It may
+// be asked of a Guard that is nil: then none is.
+func (g *Guard) Address(r *http.Request) netip.Addr {
+	if g == nil {
+		return peer(r)
+	}
+	return g.address(r)
+}
+
 // parseHop reads one address of X-Forwarded-For; some proxies add the port.
 func parseHop(text string) (netip.Addr, bool) {
 	text = strings.TrimSpace(text)
