@@ -11,7 +11,7 @@ TOOLS        := $(CURDIR)/.tools
 LINT         := $(TOOLS)/golangci-lint-$(LINT_VERSION)
 
 .DEFAULT_GOAL := help
-.PHONY: help up build deps deps-test test lint bench bench-endpoint bench-imaging asan soak fuzz clean
+.PHONY: help up build deps deps-test test lint bench bench-endpoint bench-imaging bench-scale asan soak fuzz clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -43,6 +43,9 @@ bench-endpoint: build ## measure the endpoint side by side with goaws and fauxqs
 
 bench-imaging: deps ## measure the imaging engines side by side with libjpeg alone and with sharp where it is installed (ARGS="…")
 	$(GO) run ./bench/imaging $(ARGS)
+
+bench-scale: ## simulate 10 to 10,000 images a second on AWS, and write docs/scale.md (ARGS="-measure", ARGS="-validate" measure first)
+	$(GO) run ./bench/scale $(or $(ARGS),-doc docs/scale.md)
 
 asan: deps ## run and fuzz the C of the fused engine under AddressSanitizer and UBSan (FUZZTIME=30s; needs gcc)
 	CGO_CFLAGS="-O1 -g -fsanitize=undefined -fno-sanitize-recover=undefined" CGO_LDFLAGS="-fsanitize=undefined" ASAN_OPTIONS=detect_leaks=0 \

@@ -56,8 +56,9 @@ func commands() []command {
 	return []command{
 		{
 			name: "up", summary: "start everything on this machine: endpoint, resources, web tier, app tier",
-			groups: join([]config.Group{config.GroupEndpoint, config.GroupWeb, config.GroupApp, config.GroupImaging, config.GroupNames, config.GroupProvision, config.GroupCoupled}, tiers),
+			groups: join([]config.Group{config.GroupEndpoint, config.GroupWeb, config.GroupApp, config.GroupImaging, config.GroupNames, config.GroupPresence, config.GroupProvision, config.GroupCoupled}, tiers),
 			setup: func(fs *pflag.FlagSet, cfg *config.Config) func(context.Context, app.IO, []string) error {
+				cfg.Presence = time.Second // costs nothing here, and the page shows what is in work
 				fs.StringVar(&cfg.Mode, "mode", cfg.Mode, "architecture to run: decoupled, coupled, or both side by side")
 				fs.StringVar(&cfg.AWS.PublicS3URL, "public-s3-url", cfg.AWS.PublicS3URL, "URL at which browsers reach the endpoint, where it is not its address")
 				return plain(app.Up)(fs, cfg)
@@ -65,11 +66,11 @@ func commands() []command {
 		},
 		{
 			name: "web", summary: "run a web tier against the endpoint that the AWS environment names",
-			groups: join(aws, []config.Group{config.GroupWeb, config.GroupCoupled}, tiers), setup: oneTier(app.Web),
+			groups: join(aws, []config.Group{config.GroupWeb, config.GroupPresence, config.GroupCoupled}, tiers), setup: oneTier(app.Web),
 		},
 		{
 			name: "app", summary: "run an app tier against the endpoint that the AWS environment names",
-			groups: join(aws, []config.Group{config.GroupApp, config.GroupImaging, config.GroupCoupled}, tiers), setup: oneTier(app.Worker),
+			groups: join(aws, []config.Group{config.GroupApp, config.GroupImaging, config.GroupPresence, config.GroupCoupled}, tiers), setup: oneTier(app.Worker),
 		},
 		{
 			name: "endpoint", summary: "run the embedded S3, SNS and SQS alone",

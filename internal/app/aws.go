@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	awsconfig "github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/sns"
@@ -40,7 +41,7 @@ func loadAWS(ctx context.Context, cfg config.Config, log *slog.Logger) (aws.Conf
 		endpoint = "http://" + cfg.Endpoint.Addr
 		log.Info("no AWS environment is set: using the endpoint on this machine", "url", endpoint)
 	}
-	c, err := awsconfig.LoadDefaultConfig(ctx)
+	c, err := awsconfig.LoadDefaultConfig(ctx, awsconfig.WithHTTPClient(httpClient()))
 	if err != nil {
 		return c, &fault.Error{Op: "read the AWS environment", Kind: fault.Permanent, Code: fault.CodeUnavailable, Message: "it is not usable",
 			Hint: "check AWS_PROFILE and ~/.aws/config", Err: err}
@@ -65,6 +66,19 @@ func loadAWS(ctx context.Context, cfg config.Config, log *slog.Logger) (aws.Conf
 			Hint: "set AWS_REGION, or start the local system with `tintype up`"}
 	}
 	return c, nil
+}
+
+// headerTimeout is how long an answer may take to begin once a request is sent: the longest
+// poll, 20 s, and something for a slow service. Without it a service that takes connections
+// and says nothing would have us wait for ever.
+const headerTimeout = 30 * time.Second
+
+// httpClient is the SDK's own, which gives up on a service that does not answer. How often
+// and how soon is tried again is left to the SDK's standard retryer with its token bucket,
+// which the environment may change (AWS_RETRY_MODE, AWS_MAX_ATTEMPTS); ADR 24 says why it is
+// not the adaptive one.
+func httpClient() *awshttp.BuildableClient {
+	return awshttp.NewBuildableClient().WithTransportOptions(func(t *http.Transport) { t.ResponseHeaderTimeout = headerTimeout })
 }
 
 func anySet(names []string) bool {

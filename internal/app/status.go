@@ -30,6 +30,7 @@ type imageDoc struct {
 	Outputs  []outputDoc     `json:"outputs,omitempty"`
 	Error    *recipe.Failure `json:"error,omitempty"`
 	Attempts int             `json:"attempts,omitempty"`
+	App      string          `json:"app,omitempty"` // the app process that has it in work
 }
 
 // outputDoc is one output: where it is for S3 clients, and for a while for browsers.
@@ -90,6 +91,7 @@ func Status(ctx context.Context, cfg config.Config, out IO, ids []string) error 
 	if err != nil {
 		return err
 	}
+	at := d.inWork(quiet(out.Err))
 	for _, id := range ids {
 		info, err := d.store.KeyOf(ctx, id)
 		if errors.Is(err, store.ErrNotFound) {
@@ -102,6 +104,7 @@ func Status(ctx context.Context, cfg config.Config, out IO, ids []string) error 
 		if err != nil {
 			return err
 		}
+		at.mark(ctx, doc)
 		if err := printStatus(out, doc); err != nil {
 			return err
 		}
@@ -139,6 +142,7 @@ func List(ctx context.Context, cfg config.Config, out IO, limit int) error {
 		tw = tabwriter.NewWriter(out.Out, 0, 0, 2, ' ', 0)
 		defer tw.Flush()
 	}
+	at := d.inWork(quiet(out.Err))
 	cursor := ""
 	for left := limit; left > 0; {
 		page, next, err := d.store.List(ctx, cursor, min(left, 100))
@@ -149,6 +153,7 @@ func List(ctx context.Context, cfg config.Config, out IO, limit int) error {
 		if err != nil {
 			return err
 		}
+		at.mark(ctx, docs...)
 		for _, doc := range docs {
 			if out.JSON {
 				err = json.NewEncoder(out.Out).Encode(doc)

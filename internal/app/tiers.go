@@ -96,11 +96,12 @@ func webTier(cfg config.Config, book *recipe.Book, c aws.Config, ln net.Listener
 		if err != nil {
 			host = "" // only a part of the queue's name, for operators
 		}
+		apps := d.presences(cfg, log)
 		srv, err := web.New(web.Options{
 			Store: d.store, Recipes: book,
 			Notifier: web.NotifierOptions{SQS: d.clients.SQS, SNS: d.clients.SNS, TopicARN: res.CompletionTopicARN, Host: host},
-			Figures:  web.SQSFigures(d.clients.SQS, res.QueueURL, res.DeadLetterQueueURL),
-			Mode:     modeDecoupled, MaxBytes: cfg.Limits.Bytes, MaxPixels: cfg.Limits.Pixels, MaxSide: cfg.Limits.Side,
+			Backlog:  d.backlog(cfg, res, apps), Apps: apps, AppsEvery: cfg.Presence,
+			Mode: modeDecoupled, MaxBytes: cfg.Limits.Bytes, MaxPixels: cfg.Limits.Pixels, MaxSide: cfg.Limits.Side,
 			Origins: cfg.Web.Origins, Uploads: cfg.Web.Uploads, Version: Program(), Logger: log.With("tier", "web"),
 		})
 		if err != nil {
@@ -149,7 +150,8 @@ func workQueue(ctx context.Context, cfg config.Config, book *recipe.Book, c aws.
 		Store: d.store, Imaging: engine, Recipes: book,
 		Announcer:     announcer,
 		UploadsBucket: d.spec.UploadsBucket, MaxBytes: cfg.Limits.Bytes, Workers: cfg.App.Workers, ImageTimeout: timeout,
-		Program: Program(), Logger: log,
+		InWorkChanged: status.changed,
+		Program:       Program(), Logger: log,
 	})
 	if err != nil {
 		return err
@@ -158,13 +160,21 @@ func workQueue(ctx context.Context, cfg config.Config, book *recipe.Book, c aws.
 		QueueURL: res.QueueURL, DrainTimeout: cfg.Drain, Logger: log,
 		// More messages than workers are held, so that fetching and storing go on while
 		// all workers compute.
-		Slots: 2*cfg.App.Workers + 2,
+		Slots: slots(cfg),
 	}, w.Handle)
 	if err != nil {
 		return err
 	}
-	status.working(q, w)
-	return q.Run(ctx)
+	status.working(q, w, d.backlog(cfg, res, d.presences(cfg, log)))
+	return status.run(ctx, cfg, d, log)
+}
+
+// slots is how many messages an app tier has in work at once.
+func slots(cfg config.Config) int {
+	if cfg.App.Slots > 0 {
+		return cfg.App.Slots
+	}
+	return 2*cfg.App.Workers + 2
 }
 
 // stopped is nil where the failure is only that we were told to stop.

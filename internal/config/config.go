@@ -36,6 +36,9 @@ type Config struct {
 	Recipes string
 	// Emails are subscribed to both topics by up and provision.
 	Emails []string
+	// Presence is how often an app tier with images in work says so in the results bucket (a
+	// sixth as often without), and how often a web tier looks while somebody listens. 0: never.
+	Presence time.Duration
 	// Mode is the architecture that runs: "decoupled", "coupled" or, of up alone, "both".
 	Mode    string
 	Coupled Coupled
@@ -107,7 +110,10 @@ type Web struct {
 // App is the app tier.
 type App struct {
 	Addr    string // host:port of health, readiness and metrics
-	Workers int    // images in work at once
+	Workers int    // images computed at once
+	// Slots is how many messages are in work at once, those that fetch and store among them;
+	// 0: twice the workers and two. More where storing takes long beside computing.
+	Slots   int
 	PageURL string // of the page, which completion mails link to; empty: no link
 
 	// Isolation is where images are decoded and processed: in child processes, of which
@@ -163,11 +169,13 @@ func Default() Config {
 		Web: Web{Addr: "127.0.0.1:8007", Uploads: 32},
 		App: App{Addr: "127.0.0.1:8010", Workers: runtime.GOMAXPROCS(0),
 			Isolation: "process", ImageTimeout: time.Minute, ImageMemory: 3 << 30},
-		Limits:  Limits{Bytes: 50_000_000, Pixels: 100_000_000, Side: 20_000, Frames: 300},
-		Log:     Log{Level: "info", Format: "text"},
-		Mode:    "decoupled",
-		Coupled: Coupled{WebAddr: "127.0.0.1:8008", AppAddr: "127.0.0.1:8009", Waiting: 256},
-		Drain:   25 * time.Second,
+		Limits: Limits{Bytes: 50_000_000, Pixels: 100_000_000, Side: 20_000, Frames: 300},
+		Log:    Log{Level: "info", Format: "text"},
+		// Often enough to watch, for a few cents a day on AWS: docs/adr/0021.
+		Presence: 5 * time.Second,
+		Mode:     "decoupled",
+		Coupled:  Coupled{WebAddr: "127.0.0.1:8008", AppAddr: "127.0.0.1:8009", Waiting: 256},
+		Drain:    25 * time.Second,
 	}
 }
 
@@ -185,6 +193,7 @@ const (
 	GroupLimits                // what is accepted as an image
 	GroupRecipes               // which recipes there are
 	GroupCoupled               // the coupled pair
+	GroupPresence              // what app tiers say of themselves
 	GroupProvision
 	GroupRun // logging and draining
 )
@@ -227,7 +236,8 @@ func (c *Config) Bind(fs *pflag.FlagSet, groups ...Group) {
 		case GroupApp:
 			fs.StringVar(&c.App.Addr, "app-addr", c.App.Addr, "address of the app tier's health, readiness and metrics")
 			fs.StringVar(&c.App.PageURL, "page-url", c.App.PageURL, "URL of the page, for completion mails to link to")
-			fs.IntVar(&c.App.Workers, "workers", c.App.Workers, "images in work at once")
+			fs.IntVar(&c.App.Workers, "workers", c.App.Workers, "images computed at once")
+			fs.IntVar(&c.App.Slots, "slots", c.App.Slots, "messages in work at once, those that fetch and store among them; 0: twice --workers and two")
 		case GroupImaging:
 			fs.StringVar(&c.App.Isolation, "isolation", c.App.Isolation, "where images are processed: process (confined child processes) or none (in the tier itself)")
 			fs.DurationVar(&c.App.ImageTimeout, "image-timeout", c.App.ImageTimeout, "longest that one attempt at an image may take")
@@ -245,6 +255,8 @@ func (c *Config) Bind(fs *pflag.FlagSet, groups ...Group) {
 			fs.StringVar(&c.Coupled.AppAddr, "coupled-app-addr", c.Coupled.AppAddr, "address of the coupled app tier")
 			fs.StringVar(&c.Coupled.ProcessURL, "process-url", c.Coupled.ProcessURL, "URL at which the coupled web tier calls the app tier; without it http:// and --coupled-app-addr")
 			fs.IntVar(&c.Coupled.Waiting, "waiting", c.Coupled.Waiting, "calls that may wait for the coupled app tier at once; further ones are refused")
+		case GroupPresence:
+			fs.DurationVar(&c.Presence, "presence", c.Presence, "how often an app tier at work says in the results bucket what it has in work, and a web tier looks; 0: never")
 		case GroupProvision:
 			fs.StringSliceVar(&c.Emails, "email", c.Emails, "address to subscribe to both topics; repeatable")
 		case GroupRun:
@@ -322,6 +334,9 @@ func (c *Config) Validate() error {
 	if c.App.Workers < 1 {
 		bad("--workers: %d: at least 1", c.App.Workers)
 	}
+	if c.App.Slots != 0 && c.App.Slots < c.App.Workers {
+		bad("--slots: %d: 0, or at least as many as --workers", c.App.Slots)
+	}
 	if c.App.Isolation != "process" && c.App.Isolation != "none" {
 		bad("--isolation: %q: process or none", c.App.Isolation)
 	}
@@ -338,6 +353,9 @@ func (c *Config) Validate() error {
 	}
 	if c.App.ImageMemory < leastImageMemory {
 		bad("--image-memory: %d: at least %d, of which a process needs a part for itself", c.App.ImageMemory, leastImageMemory)
+	}
+	if c.Presence != 0 && (c.Presence < time.Second || c.Presence > time.Hour) {
+		bad("--presence: %v: 0, or from 1s to 1h", c.Presence)
 	}
 	if c.Limits.Bytes < 1 || c.Limits.Pixels < 1 || c.Limits.Side < 1 || c.Limits.Frames < 1 {
 		bad("--max-bytes, --max-pixels, --max-side and --max-frames must be at least 1")

@@ -66,7 +66,11 @@ type Error struct {
 	Code    string // one of the Code constants
 	Message string // plain words for the person whose image it is; no internals
 	Hint    string // what to do about it; may be empty
-	Err     error  // the cause, for operators; may be nil
+	// Outage says that the fault is of the surroundings, which all images share, and not of
+	// this one: a service that does not answer or refuses everybody. It says nothing of Kind:
+	// services recover by themselves, a set-up does not.
+	Outage bool
+	Err    error // the cause, for operators; may be nil
 }
 
 func (e *Error) Error() string {
@@ -118,4 +122,10 @@ func HintOf(err error) string {
 		return e.Hint
 	}
 	return ""
+}
+
+// IsOutage reports whether err is a fault of the surroundings; see Error.Outage.
+func IsOutage(err error) bool {
+	e := As(err)
+	return e != nil && e.Outage
 }

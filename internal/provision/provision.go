@@ -3,7 +3,8 @@
 // dead-letter queue, the subscriptions and the bucket's event notification.
 //
 // It speaks S3, SNS and SQS through the SDK and nothing else, so that it does the
-// same on AWS and on the embedded endpoint. Of ours it imports only internal/fault.
+// same on AWS and on the embedded endpoint. Of ours it imports only internal/fault
+// and internal/outage.
 package provision
 
 import (
@@ -20,6 +21,7 @@ import (
 	"github.com/aws/smithy-go"
 
 	"github.com/tintype/tintype/internal/fault"
+	"github.com/tintype/tintype/internal/outage"
 )
 
 // MaxReceiveCount is how often a message is received before it goes to the
@@ -183,7 +185,7 @@ func explain(op string, err error) error {
 	}
 	f := &fault.Error{Op: op, Kind: fault.Permanent, Code: fault.CodeUnavailable, Message: "refused", Err: err}
 	var ae smithy.APIError
-	if !errors.As(err, &ae) {
+	if !errors.As(err, &ae) || outage.Of(err).Load() {
 		f.Kind, f.Message = fault.Retry, "no answer"
 		f.Hint = "check the endpoint (AWS_ENDPOINT_URL or --endpoint-url), the region and the credentials"
 		return f

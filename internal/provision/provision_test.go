@@ -3,6 +3,9 @@ package provision_test
 import (
 	"context"
 	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 
@@ -213,5 +216,32 @@ func TestRefusalsAreExplained(t *testing.T) {
 	_, _, err := provision.Ensure(t.Context(), c, spec())
 	if fault.KindOf(err) != fault.Retry || !strings.Contains(fault.HintOf(err), "AWS_ENDPOINT_URL") {
 		t.Errorf("nobody there: %v, hint %q", err, fault.HintOf(err))
+	}
+}
+
+// A tier that starts waits for a service that is busy, as for one that is not there, and ends
+// where only a person can help.
+func TestFindTellsBusyFromRefused(t *testing.T) {
+	for _, tc := range []struct {
+		status int
+		code   string
+		want   fault.Kind
+	}{
+		{http.StatusServiceUnavailable, "ServiceUnavailable", fault.Retry}, {http.StatusBadRequest, "RequestThrottled", fault.Retry},
+		{http.StatusInternalServerError, "InternalError", fault.Retry},
+		{http.StatusBadRequest, "ExpiredToken", fault.Permanent}, {http.StatusForbidden, "InvalidClientTokenId", fault.Permanent}, {http.StatusBadRequest, "AccessDeniedException", fault.Permanent},
+	} {
+		srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Type", "application/x-amz-json-1.0")
+			w.WriteHeader(tc.status)
+			fmt.Fprintf(w, `{"__type":"com.amazonaws.sqs#%s","message":"no"}`, tc.code)
+		}))
+		c := clients(srv.URL)
+		c.SQS = sqs.New(c.SQS.Options(), func(o *sqs.Options) { o.RetryMaxAttempts = 1 })
+		_, err := provision.Find(t.Context(), c, spec())
+		srv.Close()
+		if fault.KindOf(err) != tc.want || tc.want == fault.Permanent && fault.HintOf(err) == "" {
+			t.Errorf("%d %s: %v, %q: %v", tc.status, tc.code, fault.KindOf(err), fault.HintOf(err), err)
+		}
 	}
 }

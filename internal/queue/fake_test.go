@@ -33,6 +33,8 @@ type fakeSQS struct {
 	// rejects says which receipt handles are refused in batches, and how.
 	rejects func(op, receipt string) (code string, sender bool)
 
+	redrive string // the queue's RedrivePolicy
+
 	calls      map[string]int
 	asked      []int           // MaxNumberOfMessages of each poll
 	maxVisible int             // most messages in flight at once
@@ -97,12 +99,20 @@ func (f *fakeSQS) Do(r *http.Request) (*http.Response, error) {
 		case errors.Is(err, errHang):
 			<-r.Context().Done()
 			return nil, r.Context().Err()
+		case errors.As(err, new(refusal)):
+			var r refusal
+			errors.As(err, &r)
+			return answer(r.status, map[string]string{"__type": "com.amazonaws.sqs#" + r.code, "message": "no"})
 		case err != nil:
 			return answer(http.StatusInternalServerError, map[string]string{"__type": "com.amazonaws.sqs#InternalError", "message": err.Error()})
 		}
 	}
 	type result map[string]any
 	switch op {
+	case "GetQueueAttributes":
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		return answer(http.StatusOK, result{"Attributes": map[string]string{"RedrivePolicy": f.redrive}})
 	case "ReceiveMessage":
 		got, err := f.receive(r.Context(), in.MaxNumberOfMessages, time.Duration(in.WaitTimeSeconds)*time.Second, time.Duration(in.VisibilityTimeout)*time.Second)
 		if err != nil {
@@ -144,6 +154,14 @@ func (f *fakeSQS) Do(r *http.Request) (*http.Response, error) {
 }
 
 var errHang = errors.New("hang")
+
+// refusal is an answer with a code of AWS.
+type refusal struct {
+	status int
+	code   string
+}
+
+func (r refusal) Error() string { return r.code }
 
 func (f *fakeSQS) receive(ctx context.Context, n int, wait, visibility time.Duration) ([]map[string]any, error) {
 	f.mu.Lock()

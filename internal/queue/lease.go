@@ -22,6 +22,8 @@ type lease struct {
 	// an extension under way cannot undo the delay of a retry, or a release, by arriving
 	// after it.
 	request chan struct{}
+	// turn gets a token when the handler may start.
+	turn chan struct{}
 
 	// Guarded by Engine.mu.
 	expires time.Time   // by our clock; the message is surely ours until then
@@ -30,11 +32,21 @@ type lease struct {
 	running bool // a handler is at work
 	acked   bool // the work is done; a delete is due or under way
 	lost    bool
+
+	// While the message is in hand; guarded by Engine.mu too.
+	inHand    bool      // it takes up a slot
+	probe     bool      // its handler was started to see whether a service is up again
+	notBefore time.Time // when the handler may be called again
+	holds     int       // tries that found a service down
+	heldSince time.Time // when the first of those ended
+	seen      int64     // gate.successes when it was last tried
+	strikes   int       // tries that failed though others had succeeded since the one before
+	patience  int       // further tries on its last receive
 }
 
 // hold begins a lease: the message has just been received.
 func (e *Engine) hold(m Message, receipt string) *lease {
-	l := &lease{msg: m, receipt: receipt, expires: m.ReceivedAt.Add(e.opts.Visibility), request: make(chan struct{}, 1)}
+	l := &lease{msg: m, receipt: receipt, expires: m.ReceivedAt.Add(e.opts.Visibility), request: make(chan struct{}, 1), turn: make(chan struct{}, 1)}
 	l.request <- struct{}{}
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -106,7 +118,6 @@ func (e *Engine) heartbeat(ctx context.Context) {
 	every := e.opts.Visibility / 3
 	timer := time.NewTimer(every)
 	defer timer.Stop()
-	failing := false
 	for {
 		select {
 		case <-timer.C:
@@ -114,18 +125,14 @@ func (e *Engine) heartbeat(ctx context.Context) {
 			return
 		}
 		began := time.Now()
+		e.extending.begin(e, began)
 		err := e.extendAll(ctx)
-		switch {
-		case err != nil && ctx.Err() != nil:
+		if err != nil && ctx.Err() != nil {
 			return
-		case err != nil && !failing:
-			e.log.Warn("extending leases fails; trying on", "error", err)
-		case err == nil && failing:
-			e.log.Info("extending leases again")
 		}
-		failing = err != nil
+		e.extending.end(e, began, err)
 		next := every
-		if failing {
+		if err != nil {
 			next = e.opts.Visibility / 10
 		}
 		timer.Reset(max(next-time.Since(began), 0))

@@ -1,6 +1,6 @@
 // Package queue works through an SQS queue: it receives, holds the lease, and
 // acknowledges, retries or gives back. It knows nothing of images; of ours it
-// imports nothing.
+// imports internal/outage alone.
 //
 // The rules it keeps:
 //
@@ -14,6 +14,11 @@
 //     somebody else has the message by then.
 //   - Receiving and working have two contexts, so that a drain stops the one without
 //     cutting the other short.
+//   - A service that is down is no fault of the messages. They are kept in hand, their
+//     leases extended, and tried again one at a time and ever more slowly; no further ones are
+//     received. So an outage uses up no receives, and sends nothing to the dead-letter queue.
+//   - Whoever asks for fewer requests gets fewer: overload halves the handlers at work at
+//     once, success adds one by one.
 package queue
 
 import (
@@ -45,19 +50,23 @@ type Message struct {
 	ID           string // SQS's message id
 	Body         string
 	ReceiveCount int       // how often it has been received, this time included; from 1
+	Try          int       // how often the handler has been called in this receive, this time included; from 1
 	SentAt       time.Time // when it was put into the queue; zero where the queue does not say
 	ReceivedAt   time.Time // by our clock
 }
 
 // Handler does the work of one message and says what becomes of it. Its context ends with
 // ErrLeaseLost or ErrDraining as the cause. It may be called again for a message that it
-// has finished before: SQS delivers at least once. A panic is logged and treated as Retry.
+// has finished before: SQS delivers at least once, and what is held is tried again (see
+// Message.Try). A panic is logged and treated as Retry.
 type Handler func(ctx context.Context, m Message) Outcome
 
 // Outcome is what becomes of a message.
 type Outcome struct {
-	ack   bool
-	after time.Duration
+	ack, hold bool
+	final     bool // a retry without further tries in hand
+	after     time.Duration
+	reason    string
 }
 
 // Ack says that the work is done: the message is deleted.
@@ -65,13 +74,24 @@ func Ack() Outcome { return Outcome{ack: true} }
 
 // Retry lets the message come back after a while, and after the queue's maxReceiveCount
 // go to the dead-letter queue. Zero is a time that grows with the receive count (see
-// Options.RetryBase).
+// Options.RetryBase), and says that the fault may pass: on its last receive the message is
+// tried some more times in hand before it is given up.
 func Retry(after time.Duration) Outcome { return Outcome{after: max(after, 0)} }
+
+// Hold says that a service the work needs is down, asks for fewer requests, or does not accept
+// us, and that another message would fare no better. The message stays in hand and is tried
+// again until it succeeds, for up to Options.HoldFor. Reason is for people; Ready tells it.
+func Hold(reason string) Outcome { return Outcome{hold: true, reason: reason} }
+
+// Held reports whether o is a Hold.
+func (o Outcome) Held() bool { return o.hold }
 
 func (o Outcome) String() string {
 	switch {
 	case o.ack:
 		return "ack"
+	case o.hold:
+		return "hold: " + o.reason
 	case o.after == 0:
 		return "retry"
 	}
@@ -82,9 +102,9 @@ func (o Outcome) String() string {
 type Options struct {
 	// QueueURL is the queue to work through. Required.
 	QueueURL string
-	// Slots is how many messages are handled at once. More than there are cores lets fetching
-	// and storing overlap with computing; the handler gates what is bound to cores. Default:
-	// twice the number of cores, plus two.
+	// Slots is how many messages are handled at once where nothing is overloaded. More than
+	// there are cores lets fetching and storing overlap with computing; the handler gates what
+	// is bound to cores. Default: twice the number of cores, plus two.
 	Slots int
 	// Visibility is how long a message stays hidden unless its lease is extended, which
 	// happens every third of it. Shorter: a crash is made good sooner. Longer: the engine
@@ -97,14 +117,22 @@ type Options struct {
 	DrainTimeout time.Duration
 	// RetryBase bounds the delay of the first retry; each further one may be four times as
 	// long, up to RetryMax. The delay is drawn evenly from between one second and that bound
-	// ("full jitter"), so that what failed together does not come back together. With five
-	// receives the defaults span some minutes: an outage that short sends nothing to the
-	// dead-letter queue. Defaults: 5 s, 15 min.
+	// ("full jitter"), so that what failed together does not come back together. Defaults: 5 s,
+	// 15 min.
 	RetryBase, RetryMax time.Duration
+	// HoldBase bounds the pause before the next try while a service is down; each further one
+	// may be twice as long, up to HoldMax, which so is how late its return may be noticed.
+	// Defaults: 1 s, 30 s.
+	HoldBase, HoldMax time.Duration
+	// HoldFor is how long a message is kept in hand for such a service; then it goes back, and
+	// the next receive counts. SQS lets nobody have a message for more than 12 hours at a time.
+	// Default: 1 h.
+	HoldFor time.Duration
 	// Linger is how long an acknowledged message waits for others to be deleted with.
 	// Default: 50 ms.
 	Linger time.Duration
-	// UnreadyAfter is how long receiving may fail before Ready says so. Default: 30 s.
+	// UnreadyAfter is how long receiving may be answered with errors before Ready says so. Of a
+	// poll that hangs, and of credentials that are not accepted, it tells at once. Default: 10 s.
 	UnreadyAfter time.Duration
 	// Logger gets one line per change of state and per lost or failed message. Default: none.
 	Logger *slog.Logger
@@ -125,7 +153,10 @@ func (o *Options) defaults() {
 	set(&o.RetryBase, 5*time.Second)
 	set(&o.RetryMax, 15*time.Minute)
 	set(&o.Linger, 50*time.Millisecond)
-	set(&o.UnreadyAfter, 30*time.Second)
+	set(&o.HoldBase, time.Second)
+	set(&o.HoldMax, 30*time.Second)
+	set(&o.HoldFor, time.Hour)
+	set(&o.UnreadyAfter, 10*time.Second)
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
@@ -143,17 +174,25 @@ func (o *Options) validate() error {
 		return fmt.Errorf("queue: a long poll of %v: whole seconds from 1 s to 20 s are allowed", o.Wait)
 	case o.RetryBase < time.Second || o.RetryMax < o.RetryBase || o.RetryMax > 11*time.Hour:
 		return fmt.Errorf("queue: retries after %v up to %v: from 1 s to 11 h are allowed, the first not over the last", o.RetryBase, o.RetryMax)
+	case o.HoldBase < 0 || o.HoldMax < o.HoldBase || o.HoldFor < 0 || o.HoldFor > 11*time.Hour:
+		return fmt.Errorf("queue: holding with pauses of %v up to %v, for %v: up to 11 h are allowed, the first pause not over the last", o.HoldBase, o.HoldMax, o.HoldFor)
 	case o.DrainTimeout < 0 || o.Linger < 0 || o.UnreadyAfter < 0:
 		return errors.New("queue: a negative duration")
 	}
 	return nil
 }
 
-// Stats are counts since the start, for metrics; InFlight and Held are of this moment.
+// Stats are counts since the start, for metrics; InFlight, Waiting, Held and Limit are of
+// this moment.
 type Stats struct {
 	Received      int64 // messages
 	InFlight      int64 // messages with a handler at work
-	Held          int64 // messages whose lease is held: in flight, or done and not deleted yet
+	Waiting       int64 // messages in hand whose handler is still to be called, or called again
+	Held          int64 // messages whose lease is held: in flight, waiting, or done and not deleted yet
+	Slots         int64 // Options.Slots
+	Limit         int64 // handlers that may be at work at once now: Slots, or less after overload
+	Overloads     int64 // times that the limit was halved
+	Holds         int64 // tries that found a service down
 	Acked         int64 // messages deleted
 	Retried       int64 // messages that will come back later
 	Released      int64 // messages given back while draining
@@ -161,6 +200,11 @@ type Stats struct {
 	Panics        int64
 	ReceiveErrors int64
 	DeleteErrors  int64 // messages that a delete request failed for; they are tried again
+	// OldestAge is how old the oldest message of the last few receives was when it came; zero
+	// once a poll has found nothing. Messages received more than three times are left out, as
+	// CloudWatch's ApproximateAgeOfOldestMessage leaves them out: it is they who are late, not
+	// the queue.
+	OldestAge time.Duration
 }
 
 // Engine works through one queue. Make it with New and start it with Run, once.
@@ -175,11 +219,16 @@ type Engine struct {
 	wake     chan struct{} // to the receive loop: a slot may be free
 	acked    chan struct{} // to the delete loop: there is something to delete
 
-	mu      sync.Mutex
-	running int                 // handlers at work
-	leases  map[*lease]struct{} // held: from receipt until deleted, retried, released or lost
-	pending []*lease            // acknowledged, to be deleted
-	polling polling             // how receiving goes, for Ready
+	mu          sync.Mutex
+	gate        gate                // who may start
+	leases      map[*lease]struct{} // held: from receipt until deleted, retried, released or lost
+	pending     []*lease            // acknowledged, to be deleted
+	polling     polling             // how receiving goes, for Ready
+	extending   trouble             // with extensions of leases
+	deleting    trouble             // with deletes
+	ages        ages                // of what was received
+	maxReceives int                 // after so many a message goes to the dead-letter queue; 0: never
+	holds       int64
 
 	received, acks, retried, released, lost, panics, receiveErrors, deleteErrors atomic.Int64
 }
@@ -198,7 +247,8 @@ func New(client *sqs.Client, opts Options, h Handler) (*Engine, error) {
 		log:    opts.Logger.With("queue", opts.QueueURL),
 		wake:   make(chan struct{}, 1),
 		acked:  make(chan struct{}, 1),
-		leases: map[*lease]struct{}{},
+		leases: map[*lease]struct{}{}, gate: gate{limit: limiter{now: opts.Slots}}, maxReceives: defaultMaxReceives,
+		extending: trouble{what: "extending leases"}, deleting: trouble{what: "deleting finished messages"},
 	}, nil
 }
 
@@ -222,6 +272,7 @@ func (e *Engine) Run(ctx context.Context) error {
 	var background sync.WaitGroup
 	handled, flushed := make(chan struct{}), make(chan struct{})
 	background.Go(func() { e.heartbeat(hard) })
+	background.Go(func() { e.learnRedrive(ctx) })
 	background.Go(func() { defer close(flushed); e.deleteLoop(hard, handled) })
 
 	e.log.Info("receiving", "slots", e.opts.Slots, "visibility", e.opts.Visibility)
@@ -229,8 +280,9 @@ func (e *Engine) Run(ctx context.Context) error {
 
 	e.mu.Lock()
 	e.polling.draining = true
-	e.log.Info("draining", "in_flight", e.running, "timeout", e.opts.DrainTimeout)
+	e.log.Info("draining", "in_flight", e.gate.active, "timeout", e.opts.DrainTimeout)
 	e.mu.Unlock()
+	defer e.stopTimer()
 	err := e.drain(hard, stopWork)
 	close(handled)
 	limit := time.AfterFunc(flushTimeout, stopHard)
@@ -270,10 +322,12 @@ func (e *Engine) drain(hard context.Context, stopWork context.CancelCauseFunc) e
 // Stats returns the counts of this moment.
 func (e *Engine) Stats() Stats {
 	e.mu.Lock()
-	running, held := e.running, len(e.leases)
-	e.mu.Unlock()
+	defer e.mu.Unlock()
+	g := &e.gate
 	return Stats{
-		Received: e.received.Load(), InFlight: int64(running), Held: int64(held), Acked: e.acks.Load(), Retried: e.retried.Load(),
+		InFlight: int64(g.active), Waiting: int64(g.inHand - g.active), Held: int64(len(e.leases)), OldestAge: e.ages.oldest(),
+		Slots: int64(e.opts.Slots), Limit: int64(g.limit.now), Overloads: g.limit.halved, Holds: e.holds,
+		Received: e.received.Load(), Acked: e.acks.Load(), Retried: e.retried.Load(),
 		Released: e.released.Load(), LostLeases: e.lost.Load(), Panics: e.panics.Load(),
 		ReceiveErrors: e.receiveErrors.Load(), DeleteErrors: e.deleteErrors.Load(),
 	}

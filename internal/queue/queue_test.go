@@ -111,6 +111,39 @@ func TestNeverReceivesMoreThanFreeSlots(t *testing.T) {
 	})
 }
 
+func TestOldestAge(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFake("old", "older", "poison")
+		now := time.Now() // the bubble's clock begins where SentTimestamp stands
+		f.messages[2].count = ageCounts
+		pass(90 * time.Second)
+		hold := make(chan struct{})
+		r := start(t, f, Options{Slots: 3}, func(ctx context.Context, m Message) Outcome { <-hold; return Ack() })
+		pass(time.Second)
+		if got, want := r.Stats().OldestAge, time.Since(now)-time.Second; got != want {
+			t.Errorf("the oldest message was %v old, want %v", got, want)
+		}
+		close(hold)
+		pass(time.Minute)
+		if got := r.Stats().OldestAge; got != 0 {
+			t.Errorf("on an empty queue the oldest message is %v old", got)
+		}
+		r.stop()
+	})
+	var a ages
+	a.note([]*lease{{msg: Message{SentAt: time.Now(), ReceivedAt: time.Now().Add(time.Hour), ReceiveCount: ageCounts + 1}}})
+	if a.oldest() != 0 {
+		t.Error("a message that comes again and again makes the queue look late")
+	}
+	for range ageReceives {
+		a.note([]*lease{{msg: Message{SentAt: time.Now(), ReceivedAt: time.Now().Add(time.Minute), ReceiveCount: 1}}})
+	}
+	a.note([]*lease{{msg: Message{SentAt: time.Now(), ReceivedAt: time.Now().Add(time.Second), ReceiveCount: 1}}})
+	if got := a.oldest().Round(time.Second); got != time.Minute {
+		t.Errorf("oldest %v", got)
+	}
+}
+
 func TestHeartbeatKeepsEveryLease(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFake(bodies(25)...)
@@ -439,22 +472,33 @@ func TestReceiveErrors(t *testing.T) {
 
 func TestHangingPollIsEnded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		f := newFake("a")
-		var hung atomic.Int64
+		f := newFake()
+		var polls atomic.Int64
 		f.fault = func(op string) error {
-			if op == "ReceiveMessage" && hung.Add(1) <= 2 {
-				return errHang
+			if op == "ReceiveMessage" {
+				if n := polls.Add(1); n == 2 || n == 3 {
+					return errHang
+				}
 			}
 			return nil
 		}
 		r := start(t, f, Options{}, func(ctx context.Context, m Message) Outcome { return Ack() })
-		pass(31 * time.Second)
-		if ok, why := r.Ready(); ok || !strings.Contains(why, "not answered within 30s") {
-			t.Errorf("ready: %v %q", ok, why)
+		pass(25 * time.Second) // the first poll took a second; the next is within its time still
+		if ok, why := r.Ready(); !ok {
+			t.Errorf("not ready: %s", why)
 		}
-		pass(time.Minute)
-		if f.left() != 0 {
-			t.Error("the engine never polled again")
+		pass(1100 * time.Millisecond)
+		if ok, why := r.Ready(); ok || !strings.Contains(why, "not answered within 25s") {
+			t.Errorf("a poll is over its time: %v %q", ok, why)
+		}
+		f.send("a")
+		pass(5 * time.Second) // the poll after it, a short one, hangs as well
+		if ok, why := r.Ready(); ok {
+			t.Errorf("ready before a poll was answered: %q", why)
+		}
+		pass(5 * time.Second)
+		if ok, why := r.Ready(); !ok || f.left() != 0 {
+			t.Errorf("after a poll was answered: ready %v %q, %d left", ok, why, f.left())
 		}
 		r.stop()
 	})

@@ -12,46 +12,16 @@ import (
 )
 
 const (
-	// pollGrace is how much longer than its wait a poll may last; then it hangs and is ended.
-	pollGrace = 10 * time.Second
+	// pollGrace is how much longer than its wait a poll may last, for a new connection and a
+	// slow answer; then it hangs and is ended.
+	pollGrace = 5 * time.Second
 	// maxUnflushed is how many messages may wait to be deleted before no more are received:
 	// while deletes fail, further work would only be done twice.
 	maxUnflushed = 10 * batch
 
 	receiveBackoff    = 200 * time.Millisecond
-	receiveBackoffMax = 20 * time.Second
+	receiveBackoffMax = 10 * time.Second
 )
-
-// polling is how receiving goes; guarded by Engine.mu.
-type polling struct {
-	draining     bool
-	answered     bool      // at least one poll has been answered
-	since        time.Time // when the poll that is under way began; zero between polls
-	failingSince time.Time // zero while polls are answered
-	err          error     // of the last failed poll
-}
-
-// Ready reports whether messages are being received, and if not, why: not started yet,
-// draining, polls that have failed for Options.UnreadyAfter, or one that hangs.
-func (e *Engine) Ready() (bool, string) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	p, now := e.polling, time.Now()
-	switch {
-	case !e.started.Load():
-		return false, "not started"
-	case p.draining:
-		return false, "draining"
-	case !p.failingSince.IsZero() && (!p.answered || now.Sub(p.failingSince) >= e.opts.UnreadyAfter):
-		return false, fmt.Sprintf("receiving has failed for %v: %v", now.Sub(p.failingSince).Round(time.Second), p.err)
-	case !p.since.IsZero() && now.Sub(p.since) > e.opts.Wait+pollGrace+time.Second:
-		return false, fmt.Sprintf("a poll has been hanging for %v", now.Sub(p.since).Round(time.Second))
-	}
-	if !p.answered {
-		return false, "the queue has not answered yet"
-	}
-	return true, ""
-}
 
 // receiveLoop polls whenever there is a free slot, until ctx ends. Handlers run under work.
 func (e *Engine) receiveLoop(ctx, work context.Context) {
@@ -69,7 +39,7 @@ func (e *Engine) receiveLoop(ctx, work context.Context) {
 		if err == nil {
 			failures = 0
 			for _, l := range leases {
-				e.start(work, l)
+				e.start(work, ctx, l)
 			}
 			continue
 		}
@@ -91,10 +61,7 @@ func (e *Engine) awaitSlot(ctx context.Context) int {
 			return 0
 		}
 		e.mu.Lock()
-		free := e.opts.Slots - e.running
-		if len(e.pending) > maxUnflushed {
-			free = 0
-		}
+		free := e.free()
 		e.mu.Unlock()
 		if free > 0 {
 			return free
@@ -108,14 +75,15 @@ func (e *Engine) awaitSlot(ctx context.Context) int {
 
 // receive makes one long poll for at most n messages.
 func (e *Engine) receive(ctx context.Context, n int) ([]*lease, error) {
-	wait := e.opts.Wait
+	wait, began := e.opts.Wait, time.Now()
 	e.mu.Lock()
-	e.polling.since = time.Now()
-	if !e.polling.answered {
-		wait = time.Second // on an empty queue, a full poll would delay Ready by as much
+	if p := &e.polling; !p.answered || !p.failingSince.IsZero() {
+		wait = time.Second // on an empty queue a full poll would delay Ready by as much
 	}
+	limit := wait + pollGrace
+	e.polling.due = began.Add(limit)
 	e.mu.Unlock()
-	poll, cancel := context.WithTimeout(ctx, e.opts.Wait+pollGrace)
+	poll, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	out, err := e.client.ReceiveMessage(poll, &sqs.ReceiveMessageInput{
 		QueueUrl:            &e.opts.QueueURL,
@@ -127,10 +95,11 @@ func (e *Engine) receive(ctx context.Context, n int) ([]*lease, error) {
 		},
 	}, once)
 	now := time.Now()
-	if err != nil && poll.Err() != nil && ctx.Err() == nil {
-		err = fmt.Errorf("the poll was not answered within %v: %w", e.opts.Wait+pollGrace, err)
+	hung := err != nil && poll.Err() != nil && ctx.Err() == nil
+	if hung {
+		err = fmt.Errorf("the poll was not answered within %v: %w", limit, err)
 	}
-	e.polled(ctx, err)
+	e.polled(ctx, began, err, hung)
 	if err != nil {
 		return nil, err
 	}
@@ -139,34 +108,14 @@ func (e *Engine) receive(ctx context.Context, n int) ([]*lease, error) {
 		leases = append(leases, e.hold(message(m, now), aws.ToString(m.ReceiptHandle)))
 	}
 	e.received.Add(int64(len(leases)))
+	e.mu.Lock()
+	e.ages.note(leases)
+	e.mu.Unlock()
 	return leases, nil
 }
 
 // once leaves repeating to the receive loop, which counts and reports each failure.
 func once(o *sqs.Options) { o.RetryMaxAttempts = 1 }
-
-// polled notes how a poll ended and logs where that changes anything.
-func (e *Engine) polled(ctx context.Context, err error) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	p := &e.polling
-	p.since = time.Time{}
-	switch {
-	case ctx.Err() != nil: // we ended it ourselves
-	case err != nil:
-		e.receiveErrors.Add(1)
-		p.err = err
-		if p.failingSince.IsZero() {
-			p.failingSince = time.Now()
-			e.log.Warn("receiving fails; trying on", "error", err)
-		}
-	default:
-		if !p.failingSince.IsZero() {
-			e.log.Info("receiving again", "after", time.Since(p.failingSince).Round(time.Millisecond))
-		}
-		p.failingSince, p.err, p.answered = time.Time{}, nil, true
-	}
-}
 
 func message(m types.Message, now time.Time) Message {
 	out := Message{ID: aws.ToString(m.MessageId), Body: aws.ToString(m.Body), ReceivedAt: now}

@@ -20,13 +20,13 @@ const (
 	deleteBackoffMax = 5 * time.Second
 )
 
-// start gives a message to the handler, in a goroutine of its own, and settles what
-// becomes of it.
-func (e *Engine) start(work context.Context, l *lease) {
+// start gives a message to the handler, in a goroutine of its own, as soon and as often as
+// may be, and settles what becomes of it. When intake ends no handler starts any more.
+func (e *Engine) start(work, intake context.Context, l *lease) {
 	ctx, cancel := context.WithCancelCause(work)
 	e.mu.Lock()
-	e.running++
-	l.running, l.cancel = true, cancel
+	e.gate.inHand++
+	l.inHand, l.cancel = true, cancel
 	lost := l.lost
 	e.mu.Unlock()
 	if lost {
@@ -34,14 +34,33 @@ func (e *Engine) start(work context.Context, l *lease) {
 	}
 	e.handlers.Go(func() {
 		defer cancel(nil)
-		outcome := e.call(ctx, l)
-		e.settle(work, l, outcome)
+		e.work(ctx, work, intake, l)
 		e.mu.Lock()
-		e.running--
-		l.running = false
+		e.gate.inHand--
+		l.inHand = false
 		e.mu.Unlock()
 		signal(e.wake)
 	})
+}
+
+// work calls the handler until the message is to leave our hands, and lets it.
+func (e *Engine) work(ctx, work, intake context.Context, l *lease) {
+	for {
+		if !e.admit(ctx, intake, l) {
+			if !e.isLost(l) {
+				e.release(work, l)
+			}
+			return
+		}
+		began := time.Now()
+		l.msg.Try++
+		outcome, again := e.again(l, began, e.call(ctx, l))
+		signal(e.wake) // there may be room for others
+		if !again {
+			e.settle(work, l, outcome)
+			return
+		}
+	}
 }
 
 // call runs the handler; a panic ends the message's turn, not the program.
@@ -50,7 +69,7 @@ func (e *Engine) call(ctx context.Context, l *lease) (o Outcome) {
 		if r := recover(); r != nil {
 			e.panics.Add(1)
 			e.log.Error("the handler panicked; the message goes back", "message", l.msg.ID, "receive_count", l.msg.ReceiveCount, "panic", fmt.Sprint(r), "stack", string(debug.Stack()))
-			o = Retry(0)
+			o = Outcome{final: true}
 		}
 	}()
 	return e.handler(ctx, l.msg)
@@ -133,8 +152,7 @@ func (e *Engine) changeVisibility(ctx context.Context, l *lease, after time.Dura
 // the first of them has waited for Linger. When handled is closed it flushes what is left
 // and returns; when ctx ends it gives up.
 func (e *Engine) deleteLoop(ctx context.Context, handled <-chan struct{}) {
-	failures, failing := 0, false
-	ended := false
+	failures, ended := 0, false
 	for {
 		if !ended {
 			select {
@@ -144,14 +162,10 @@ func (e *Engine) deleteLoop(ctx context.Context, handled <-chan struct{}) {
 				ended = true
 			}
 		}
+		began := time.Now()
+		e.deleting.begin(e, began)
 		err := e.flush(ctx)
-		switch {
-		case err != nil && !failing:
-			e.log.Warn("deleting finished messages fails; trying on", "error", err)
-		case err == nil && failing:
-			e.log.Info("deleting finished messages again")
-		}
-		failing = err != nil
+		e.deleting.end(e, began, err)
 		if err == nil {
 			if failures = 0; ended {
 				return

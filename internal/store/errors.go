@@ -11,6 +11,7 @@ import (
 	smithyhttp "github.com/aws/smithy-go/transport/http"
 
 	"github.com/tintype/tintype/internal/fault"
+	"github.com/tintype/tintype/internal/outage"
 )
 
 var (
@@ -47,7 +48,7 @@ func is404(err error) bool {
 
 // classify turns what the SDK returned into a fault: passing trouble is Retry, a broken
 // set-up (access, bucket, clock, signature) is Bug, so that no image is called bad
-// because a policy is.
+// because a policy is. Both are outages where another image would fare no better.
 func classify(op string, err error) error {
 	if err == nil {
 		return nil
@@ -56,25 +57,53 @@ func classify(op string, err error) error {
 	if errors.As(err, &known) {
 		return err
 	}
-	f := &fault.Error{Op: op, Kind: fault.Retry, Code: fault.CodeUnavailable, Message: "the object store did not answer as it should", Err: err}
+	kind := outage.Of(err)
+	f := &fault.Error{Op: op, Kind: fault.Retry, Code: fault.CodeUnavailable, Message: "the object store did not answer as it should", Hint: kind.Hint(), Outage: kind != outage.None, Err: err}
 	status, c := code(err)
 	switch {
 	case errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded):
 		f.Message = "the object store's answer was not waited for"
+	case kind == outage.Credentials && transient(status, c):
+		f.Message = "the object store does not accept the credentials any more"
 	case status == 0 && c == "":
 		// No answer at all: network, name resolution, credentials that cannot be fetched now.
 	case transient(status, c):
 	case c == "NoSuchBucket":
-		f.Kind, f.Code = fault.Bug, fault.CodeInternal
+		f.Kind, f.Code, f.Outage = fault.Bug, fault.CodeInternal, true
 		f.Message, f.Hint = "the bucket does not exist", "run `tintype provision`, or check the bucket names in the configuration"
-	case status == http.StatusForbidden || status == http.StatusUnauthorized:
+	case status == http.StatusForbidden || status == http.StatusUnauthorized || kind != outage.None:
 		f.Kind, f.Code = fault.Bug, fault.CodeInternal
-		f.Message, f.Hint = "the object store refused access", "check the credentials, their policy and the clock; `tintype doctor` tests each piece"
+		f.Message = "the object store refused access"
+		if f.Hint == "" {
+			f.Hint = "check the credentials, their policy and the clock; `tintype doctor` tests each piece"
+		}
 	default:
 		f.Kind, f.Code = fault.Bug, fault.CodeInternal
 		f.Message = "the object store refused the request"
 	}
 	return f
+}
+
+// ofThisObject is classify for reading one original. Being denied one may be a matter of that
+// one, of its key for encryption or its owner; it must not hold up all others.
+func ofThisObject(op string, err error) error {
+	err = classify(op, err)
+	var f *fault.Error
+	if outage.Of(err) == outage.Denied && errors.As(err, &f) {
+		f.Outage = false
+	}
+	return err
+}
+
+// whileReading is classify for a body under way. A connection that breaks is an outage; what
+// is short or has another checksum is a bad transfer of this one object.
+func whileReading(op string, err error) error {
+	err = classify(op, err)
+	var f *fault.Error
+	if errors.As(err, &f) && !errors.Is(err, context.Canceled) {
+		f.Outage = outage.Network(err)
+	}
+	return err
 }
 
 // transient knows throttling and server trouble by status and by the codes that the SDK

@@ -113,9 +113,13 @@ func (s *Store) CommitManifest(ctx context.Context, m *recipe.Manifest, prevETag
 	return classify(op, err)
 }
 
-// Delete removes an image: its outputs, its manifest and, last, its original. The
-// original goes last because it is what the id leads to: after an interruption the same
-// call finds it and finishes. An image that is not there is no error.
+// Delete removes an image: its outputs, its manifest and its original. The original goes
+// after them because it is what the id leads to: after an interruption the same call finds it
+// and finishes. An image that is not there is no error.
+//
+// A worker may be at the image meanwhile. It looks for the original once more after its
+// commit; so what it commits before the original goes is found by the second look here, and
+// what it commits afterwards it takes back itself.
 func (s *Store) Delete(ctx context.Context, id string) error {
 	if !ValidID(id) {
 		return sentinel("delete "+clip(id, 64), ErrNotFound, fault.CodeNotFound, "there is no such image", nil)
@@ -125,6 +129,25 @@ func (s *Store) Delete(ctx context.Context, id string) error {
 	if err != nil && !errors.Is(err, ErrNotFound) {
 		return err
 	}
+	if err := s.deleteResults(ctx, id, nil); err != nil || len(sources) == 0 {
+		return err
+	}
+	keys := make([]string, len(sources))
+	for i, src := range sources {
+		keys[i] = src.Key
+	}
+	if err := s.deleteKeys(ctx, s.opts.UploadsBucket, keys); err != nil {
+		return err
+	}
+	return s.deleteResults(ctx, id, func() (bool, error) {
+		_, err := s.head(ctx, keys[0]) // not where somebody puts the same key there again
+		return errors.Is(err, ErrNotFound), ignoreNotFound(err)
+	})
+}
+
+// deleteResults deletes what there is under an id in the results bucket. Where there is
+// something, still is asked first, if given, whether to.
+func (s *Store) deleteResults(ctx context.Context, id string, still func() (bool, error)) error {
 	var results []string
 	for info, err := range s.scan(ctx, s.opts.ResultsBucket, id+"/", "", 0) {
 		if err != nil {
@@ -132,14 +155,24 @@ func (s *Store) Delete(ctx context.Context, id string) error {
 		}
 		results = append(results, info.Key)
 	}
-	if err := s.deleteKeys(ctx, s.opts.ResultsBucket, results); err != nil {
-		return err
+	if len(results) > 0 && still != nil {
+		if ok, err := still(); err != nil || !ok {
+			return err
+		}
 	}
-	keys := make([]string, len(sources))
-	for i, src := range sources {
-		keys[i] = src.Key
+	return s.deleteKeys(ctx, s.opts.ResultsBucket, results)
+}
+
+func ignoreNotFound(err error) error {
+	if errors.Is(err, ErrNotFound) {
+		return nil
 	}
-	return s.deleteKeys(ctx, s.opts.UploadsBucket, keys)
+	return err
+}
+
+// DeleteOutputs removes outputs from the results bucket; what is gone already is fine.
+func (s *Store) DeleteOutputs(ctx context.Context, keys []string) error {
+	return s.deleteKeys(ctx, s.opts.ResultsBucket, keys)
 }
 
 // deleteKeys deletes keys in batches of 1,000, S3's limit for one request. A single key

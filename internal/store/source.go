@@ -67,7 +67,7 @@ func (s *Store) open(ctx context.Context, in *s3.GetObjectInput) (*Source, error
 		if status, c := code(err); status == http.StatusPreconditionFailed || c == "PreconditionFailed" {
 			return nil, sentinel(op, ErrChanged, fault.CodeSourceGone, "the original was overwritten by a newer upload", err)
 		}
-		return nil, classify(op, err)
+		return nil, ofThisObject(op, err)
 	}
 	src := &Source{
 		Body:         &classifiedBody{ReadCloser: out.Body, op: op},
@@ -90,7 +90,7 @@ type classifiedBody struct {
 func (b *classifiedBody) Read(p []byte) (int, error) {
 	n, err := b.ReadCloser.Read(p)
 	if err != nil && !errors.Is(err, io.EOF) {
-		err = classify(b.op, err)
+		err = whileReading(b.op, err)
 	}
 	return n, err
 }

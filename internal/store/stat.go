@@ -18,7 +18,7 @@ func (s *Store) Stat(ctx context.Context, key string) (*Source, error) {
 		if is404(err) {
 			return nil, sentinel(op, ErrNotFound, fault.CodeNotFound, "there is no such image", err)
 		}
-		return nil, classify(op, err)
+		return nil, ofThisObject(op, err)
 	}
 	src := &Source{
 		Size:         aws.ToInt64(out.ContentLength),

@@ -2,8 +2,8 @@
 //
 // It owns the key layout of the two buckets, the conditional writes that make the
 // manifest a commit point, listing, and the presigned forms and URLs that let
-// browsers reach S3 themselves. Of ours it imports only internal/fault and
-// internal/recipe.
+// browsers reach S3 themselves. Of ours it imports only internal/fault, internal/outage
+// and internal/recipe.
 //
 // Every error it returns is a *fault.Error; those that a caller decides upon also
 // match a sentinel (ErrGone, ErrChanged, ErrNotFound, ErrConflict, ErrUnreadable)

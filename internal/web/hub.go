@@ -9,6 +9,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/tintype/tintype/internal/fault"
 )
 
 // The kinds of server-sent events.
@@ -44,6 +46,8 @@ type hub struct {
 	clients  map[*client]struct{}
 	finished map[string]time.Time // image id -> Finished of the newest result sent, for images in ring
 	closed   bool
+
+	joined chan struct{} // holds a token after somebody has joined
 }
 
 // client is one listener. The hub owns out: it alone sends on it and closes it.
@@ -64,6 +68,7 @@ func newHub(size int) *hub {
 		size:     size,
 		clients:  map[*client]struct{}{},
 		finished: map[string]time.Time{},
+		joined:   make(chan struct{}, 1),
 	}
 }
 
@@ -87,14 +92,18 @@ func (h *hub) publishResult(img *Image, finished time.Time) (bool, error) {
 	if finished.Before(h.finished[img.ID]) {
 		return false, nil
 	}
+	// A worker that had it says that the original is gone: whoever deleted it knows.
+	if img.Error != nil && img.Error.Code == fault.CodeSourceGone && h.last(img.ID) == eventDeleted {
+		return false, nil
+	}
 	h.finished[img.ID] = finished
 	h.append(message{event: eventImage, imageID: img.ID, data: data})
 	return true, nil
 }
 
-// publishQueued says that an image waits for a worker, unless an event about it
-// was published after position since: the worker may be done before the upload's
-// own request is, and "queued" must not follow "done".
+// publishQueued says that an image waits for a worker or is in work, unless an event
+// about it was published after position since: the worker may be done before the
+// upload's own request is, and "queued" must not follow "done".
 func (h *hub) publishQueued(img *Image, since uint64) error {
 	data, err := json.Marshal(img)
 	if err != nil {
@@ -124,6 +133,16 @@ func (h *hub) publishResync() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.append(message{event: eventResync, data: []byte("{}")})
+}
+
+// last is the kind of the last event about an image that is still kept. h.mu is held.
+func (h *hub) last(id string) string {
+	for i := len(h.ring) - 1; i >= 0; i-- {
+		if h.ring[i].imageID == id {
+			return h.ring[i].event
+		}
+	}
+	return ""
 }
 
 // append numbers m, keeps it and hands it to every client. h.mu is held.
@@ -167,6 +186,10 @@ func (h *hub) join(lastEventID string, max int) (c *client, first []message, ok 
 	}
 	c = &client{out: make(chan message, clientBuffer)}
 	h.clients[c] = struct{}{}
+	select {
+	case h.joined <- struct{}{}:
+	default:
+	}
 	if lastEventID == "" {
 		return c, []message{{seq: h.seq, event: eventReady, data: []byte("{}")}}, true
 	}

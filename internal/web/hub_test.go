@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/tintype/tintype/internal/fault"
 	"github.com/tintype/tintype/internal/recipe"
 )
 
@@ -91,6 +92,27 @@ func TestHubOrder(t *testing.T) {
 	}
 	if len(h.ring) != 3 || len(h.finished) != 3 {
 		t.Errorf("it keeps %d events and %d images, want 3", len(h.ring), len(h.finished))
+	}
+}
+
+// An image that was deleted while it was in work does not come back as a failed one; one that
+// was put there again does.
+func TestHubAfterDeletion(t *testing.T) {
+	h := newHub(8)
+	gone := &Image{ID: "a", Status: recipe.Failed, Error: &recipe.Failure{Code: fault.CodeSourceGone}}
+	now := time.Now()
+	for _, step := range []struct {
+		do   func()
+		sent bool
+	}{{func() {}, true}, {func() { h.publishDeleted("a") }, false}, {func() { h.publishDeleted("b") }, false}, {func() { h.publishQueued(&Image{ID: "a"}, h.position()) }, true}} {
+		step.do()
+		if sent, err := h.publishResult(gone, now); err != nil || sent != step.sent {
+			t.Errorf("sent %v, %v, want %v", sent, err, step.sent)
+		}
+	}
+	h.publishDeleted("a")
+	if !mustPublish(t, h, "a", now) {
+		t.Error("a result of what was put there again is not told of")
 	}
 }
 

@@ -34,6 +34,7 @@ func (s *Server) handleImage(w http.ResponseWriter, r *http.Request, id string) 
 	if err != nil {
 		return err
 	}
+	s.mark(r.Context(), img)
 	s.writeJSON(w, r, http.StatusOK, img)
 	return nil
 }
@@ -154,7 +155,7 @@ func (s *Server) handleRetry(w http.ResponseWriter, r *http.Request, id string) 
 	return nil
 }
 
-// announce tells the listeners that an image waits for a worker.
+// announce tells the listeners that an image waits for a worker, or is in work.
 func (s *Server) announce(img *Image, since uint64) {
 	if err := s.hub.publishQueued(img, since); err != nil {
 		s.log.Error("event cannot be sent", "image", img.ID, "err", err)

@@ -33,6 +33,8 @@ type Image struct {
 	Error    *recipe.Failure   `json:"error,omitempty"`
 	Timings  *ImageTimings     `json:"timings,omitempty"` // absent until there is a result
 	Attempts int               `json:"attempts"`          // 0 until there is a result
+	// Processing is set where Status is processing.
+	Processing *Processing `json:"processing,omitempty"`
 }
 
 // ImageSource is what is known of the original.
@@ -227,6 +229,7 @@ func (s *Server) list(ctx context.Context, cursor string, limit int, status reci
 		if err != nil {
 			return nil, err
 		}
+		s.mark(ctx, images...)
 		for _, img := range images {
 			if img != nil && (status == "" || img.Status == status) {
 				list.Images = append(list.Images, img)

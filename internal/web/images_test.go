@@ -15,6 +15,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 
+	"github.com/tintype/tintype/internal/backlog"
 	"github.com/tintype/tintype/internal/fault"
 	"github.com/tintype/tintype/internal/recipe"
 	"github.com/tintype/tintype/internal/store"
@@ -385,17 +386,16 @@ func TestHealthAndMetrics(t *testing.T) {
 }
 
 func TestPipeline(t *testing.T) {
-	var figures func(context.Context) (QueueFigures, error)
-	s := newSystem(t, func(o *Options) {
-		o.Figures = func(ctx context.Context) (QueueFigures, error) { return figures(ctx) }
-	})
+	s := newSystem(t, nil)
 	work, dead := s.queue(s.prefix+"work"), s.queue(s.prefix+"work-dlq")
-	figures = SQSFigures(s.sqs, work, dead)
+	s.web, s.url = s.serve(func(o *Options) {
+		o.Backlog = backlog.New(backlog.Options{SQS: s.sqs, QueueURL: work, DeadLetterURL: dead})
+	})
 	s.send(work, "a")
 	s.send(work, "b")
 	s.send(dead, "c")
 	var got struct {
-		Queue QueueFigures
+		Queue backlog.Figures
 		Rates []rate
 		Live  bool
 	}
@@ -403,7 +403,9 @@ func TestPipeline(t *testing.T) {
 	if got.Queue.Waiting != 2 || got.Queue.DeadLetters != 1 || got.Queue.OldestAge != nil || len(got.Rates) != 2 || got.Live {
 		t.Errorf("pipeline is %+v", got)
 	}
-	figures = SQSFigures(s.sqs, work+"-gone", "")
+	s.web, s.url = s.serve(func(o *Options) {
+		o.Backlog = backlog.New(backlog.Options{SQS: s.sqs, QueueURL: work + "-gone"})
+	})
 	if a := s.request("GET", "/api/pipeline", nil); a.StatusCode != http.StatusInternalServerError || strings.Contains(string(a.body), "gone") {
 		t.Errorf("with its queue gone: %s %s", a.Status, a.body)
 	}

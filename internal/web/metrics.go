@@ -77,7 +77,7 @@ func newMetrics() *metrics {
 
 // handleMetrics writes the Prometheus text format.
 // Format: https://prometheus.io/docs/instrumenting/exposition_formats/
-func (s *Server) handleMetrics(w http.ResponseWriter, _ *http.Request) {
+func (s *Server) handleMetrics(w http.ResponseWriter, r *http.Request) {
 	var b bytes.Buffer
 	m := s.metrics
 	for _, c := range []*counter{m.requests, m.refused, m.uploads, m.completions, m.repeats, m.junk, m.slowClients, m.swept, m.recreated} {
@@ -94,6 +94,9 @@ func (s *Server) handleMetrics(w http.ResponseWriter, _ *http.Request) {
 	}
 	gauge("tintype_web_live", "1 while completion messages can be received.", live)
 	gauge("tintype_web_start_time_seconds", "When this instance started, in Unix seconds.", float64(s.started.UnixMilli())/1000)
+	if s.o.Backlog != nil {
+		s.o.Backlog.WriteMetrics(r.Context(), &b)
+	}
 	w.Header().Set("Content-Type", "text/plain; version=0.0.4; charset=utf-8")
 	w.Header().Set("Cache-Control", "no-store")
 	_, _ = w.Write(b.Bytes())

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	mathrand "math/rand/v2"
+	"net"
 	"strconv"
 	"sync"
 	"time"
@@ -26,9 +27,10 @@ const (
 	// queueRetention is how long completions wait while this instance cannot receive.
 	// After that it cannot know what it missed and tells its listeners to load again.
 	queueRetention = time.Hour
-	// receiveWait is the long poll; receiveTimeout bounds a call that hangs.
-	receiveWait    = 20 * time.Second
-	receiveTimeout = receiveWait + 15*time.Second
+	// receiveWait is the long poll; receiveGrace is how much longer than its wait one may last,
+	// before it counts as hanging and is ended.
+	receiveWait  = 20 * time.Second
+	receiveGrace = 5 * time.Second
 	// callTimeout bounds every other call.
 	callTimeout = 15 * time.Second
 	// cleanUpTimeout bounds unsubscribing and deleting the queue at stop.
@@ -74,7 +76,8 @@ type Notifier struct {
 	seen    *recent
 
 	mu    sync.Mutex
-	state error // why completions cannot be received now; nil while they can
+	state error     // why completions cannot be received now; nil while they can
+	due   time.Time // when the call that is under way should have been answered; zero between calls
 	queue ownQueue
 }
 
@@ -82,6 +85,10 @@ type Notifier struct {
 type ownQueue struct {
 	url, arn, subscription string
 }
+
+// errHanging means that a call is not answered: a connection that is taken, or was once,
+// and says nothing.
+var errHanging = errors.New("the queue for completion messages does not answer")
 
 var errNotStarted = errors.New("the queue for completion messages has not been made yet")
 
@@ -125,6 +132,9 @@ func newNotifier(o NotifierOptions, m *metrics, deliver func(event.Completion), 
 func (n *Notifier) State() error {
 	n.mu.Lock()
 	defer n.mu.Unlock()
+	if n.state == nil && !n.due.IsZero() && time.Now().After(n.due) {
+		return errHanging
+	}
 	return n.state
 }
 
@@ -259,12 +269,20 @@ func (n *Notifier) serve(ctx context.Context) error {
 				return err
 			}
 			if err != nil && ctx.Err() == nil {
+				if isTransient(err) { // until a poll tells otherwise
+					n.setState(err)
+				}
 				n.log.Warn("heartbeat of the completion queue failed", "queue", n.own().url, "err", err)
 			}
 			beat = time.Now().Add(n.o.Heartbeat)
 		}
-		// A long poll that outlasted the heartbeat would let it lapse.
-		err := n.receive(ctx, min(receiveWait, max(time.Second, time.Until(beat))))
+		// A long poll that outlasted the heartbeat would let it lapse. After a failure a short one
+		// tells soon whether it is over.
+		longest := receiveWait
+		if n.State() != nil {
+			longest = time.Second
+		}
+		err := n.receive(ctx, min(longest, max(time.Second, time.Until(beat))))
 		switch {
 		case ctx.Err() != nil:
 			return err // of the cancelled call
@@ -288,11 +306,7 @@ func (n *Notifier) serve(ctx context.Context) error {
 // receive takes what is in the queue, delivers it and deletes it.
 func (n *Notifier) receive(ctx context.Context, wait time.Duration) error {
 	q := n.own()
-	callCtx, cancel := context.WithTimeout(ctx, receiveTimeout)
-	defer cancel()
-	got, err := n.o.SQS.ReceiveMessage(callCtx, &sqs.ReceiveMessageInput{
-		QueueUrl: &q.url, MaxNumberOfMessages: 10, WaitTimeSeconds: int32(wait / time.Second),
-	})
+	got, err := n.poll(ctx, q, wait)
 	if err != nil {
 		return fmt.Errorf("receive completions: %w", err)
 	}
@@ -304,7 +318,9 @@ func (n *Notifier) receive(ctx context.Context, wait time.Duration) error {
 		n.handle(m)
 		done = append(done, sqstypes.DeleteMessageBatchRequestEntry{Id: aws.String(strconv.Itoa(i)), ReceiptHandle: m.ReceiptHandle})
 	}
-	deleted, err := n.o.SQS.DeleteMessageBatch(callCtx, &sqs.DeleteMessageBatchInput{QueueUrl: &q.url, Entries: done})
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	deleted, err := n.o.SQS.DeleteMessageBatch(ctx, &sqs.DeleteMessageBatchInput{QueueUrl: &q.url, Entries: done})
 	if err != nil {
 		return fmt.Errorf("delete received completions: %w", err)
 	}
@@ -313,6 +329,27 @@ func (n *Notifier) receive(ctx context.Context, wait time.Duration) error {
 		n.log.Warn("received completions could not be deleted", "count", len(deleted.Failed), "reason", aws.ToString(deleted.Failed[0].Message))
 	}
 	return nil
+}
+
+// poll makes one long poll and ends it where it hangs.
+func (n *Notifier) poll(ctx context.Context, q ownQueue, wait time.Duration) (*sqs.ReceiveMessageOutput, error) {
+	defer n.expect(wait + receiveGrace)()
+	ctx, cancel := context.WithTimeout(ctx, wait+receiveGrace)
+	defer cancel()
+	return n.o.SQS.ReceiveMessage(ctx, &sqs.ReceiveMessageInput{
+		QueueUrl: &q.url, MaxNumberOfMessages: 10, WaitTimeSeconds: int32(wait / time.Second),
+	})
+}
+
+// expect has State tell of a call that is not answered within a time, until done is called.
+func (n *Notifier) expect(within time.Duration) (done func()) {
+	set := func(t time.Time) {
+		n.mu.Lock()
+		n.due = t
+		n.mu.Unlock()
+	}
+	set(time.Now().Add(within))
+	return func() { set(time.Time{}) }
 }
 
 // handle delivers one message, unless it is a repeat or no completion at all.
@@ -334,6 +371,7 @@ func (n *Notifier) handle(m sqstypes.Message) {
 func (n *Notifier) keepAlive(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
+	defer n.expect(receiveGrace)()
 	q := n.own()
 	if _, err := n.o.SQS.TagQueue(ctx, &sqs.TagQueueInput{
 		QueueUrl: &q.url, Tags: map[string]string{heartbeatTag: strconv.FormatInt(time.Now().Unix(), 10)},
@@ -380,6 +418,12 @@ func (n *Notifier) discard(ctx context.Context) error {
 	q := n.own()
 	n.setOwn(ownQueue{})
 	return removeQueue(ctx, n.o.SQS, n.o.SNS, q.url, q.subscription)
+}
+
+// isTransient reports an error of the network or a time-out: worth trying again.
+func isTransient(err error) bool {
+	var ne net.Error
+	return errors.As(err, &ne) || errors.Is(err, context.DeadlineExceeded)
 }
 
 // backOff doubles the wait between tries, from backoffMin to backoffMax.

@@ -1,66 +1,23 @@
 package web
 
 import (
-	"context"
 	"fmt"
 	"net/http"
-	"strconv"
+	"sync"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/service/sqs"
-	sqstypes "github.com/aws/aws-sdk-go-v2/service/sqs/types"
+	"github.com/tintype/tintype/internal/backlog"
+	"github.com/tintype/tintype/internal/presence"
 )
 
-// QueueFigures are the work queue's figures. SQS calls its counts approximate. What
-// nobody knows is nil, not zero.
-type QueueFigures struct {
-	Waiting     int64    `json:"waiting"`          // messages that may be received
-	InFlight    int64    `json:"inFlight"`         // received and not yet deleted
-	Delayed     int64    `json:"delayed"`          // sent, not yet to be received
-	DeadLetters int64    `json:"deadLetters"`      // messages in the dead-letter queue
-	OldestAge   *float64 `json:"oldestAgeSeconds"` // age of the oldest message
-	Workers     *int     `json:"workers"`          // app tier workers running
-}
-
-// SQSFigures asks SQS for the counts of a queue and its dead-letter queue ("" where there is
-// none). SQS itself tells neither the oldest message's age (CloudWatch does) nor the workers.
-func SQSFigures(client *sqs.Client, queueURL, deadLetterURL string) func(ctx context.Context) (QueueFigures, error) {
-	return func(ctx context.Context) (QueueFigures, error) {
-		var f QueueFigures
-		counts, err := queueCounts(ctx, client, queueURL)
-		if err != nil {
-			return f, err
-		}
-		f.Waiting, f.InFlight, f.Delayed = counts[0], counts[1], counts[2]
-		if deadLetterURL != "" {
-			dead, err := queueCounts(ctx, client, deadLetterURL)
-			if err != nil {
-				return f, err
-			}
-			f.DeadLetters = dead[0] + dead[1] + dead[2]
-		}
-		return f, nil
-	}
-}
-
-// queueCounts are a queue's messages waiting, in flight and delayed.
-func queueCounts(ctx context.Context, client *sqs.Client, url string) (counts [3]int64, err error) {
-	names := []sqstypes.QueueAttributeName{
-		sqstypes.QueueAttributeNameApproximateNumberOfMessages,
-		sqstypes.QueueAttributeNameApproximateNumberOfMessagesNotVisible,
-		sqstypes.QueueAttributeNameApproximateNumberOfMessagesDelayed,
-	}
-	out, err := client.GetQueueAttributes(ctx, &sqs.GetQueueAttributesInput{QueueUrl: &url, AttributeNames: names})
-	if err != nil {
-		return counts, fmt.Errorf("read figures of %s: %w", url, err)
-	}
-	for i, name := range names {
-		if counts[i], err = strconv.ParseInt(out.Attributes[string(name)], 10, 64); err != nil {
-			return counts, fmt.Errorf("read figures of %s: %s: %w", url, name, err)
-		}
-	}
-	return counts, nil
-}
+const (
+	// pipelineAge is how old the figures of GET /api/pipeline may be: all who watch share them.
+	pipelineAge = time.Second
+	// historyStep is the least time between two samples that are kept, historyLength how far
+	// they go back.
+	historyStep   = 2 * time.Second
+	historyLength = 10 * time.Minute
+)
 
 // rate is how many images were finished in a window, as this instance heard of it;
 // every instance hears of all of them.
@@ -79,28 +36,72 @@ func (s *Server) rateOver(now time.Time, window time.Duration) rate {
 	return r
 }
 
+// sample is one point of the pipeline's history. What nobody knew is nil.
+type sample struct {
+	T               time.Time `json:"t"`
+	Waiting         int64     `json:"waiting"`
+	InFlight        int64     `json:"inFlight"`
+	DeadLetters     int64     `json:"deadLetters"`
+	OldestAge       *float64  `json:"oldestAgeSeconds"`
+	Workers         *int      `json:"workers"`
+	DonePerMinute   float64   `json:"donePerMinute"`
+	FailedPerMinute float64   `json:"failedPerMinute"`
+	P50             *int64    `json:"p50Ms"`
+	P99             *int64    `json:"p99Ms"`
+}
+
+// history is what was sampled while somebody asked, oldest first.
+type history struct {
+	mu      sync.Mutex
+	samples []sample
+}
+
+// add keeps a sample, unless the last is too fresh, and returns what is kept.
+func (h *history) add(x sample) []sample {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if n := len(h.samples); n == 0 || x.T.Sub(h.samples[n-1].T) >= historyStep {
+		from := 0
+		for from < n && x.T.Sub(h.samples[from].T) > historyLength {
+			from++
+		}
+		// A slice of its own: those that were handed out are still being written to clients.
+		h.samples = append(append(make([]sample, 0, n-from+1), h.samples[from:]...), x)
+	}
+	return h.samples
+}
+
+// pipelineDoc is the answer of GET /api/pipeline.
+type pipelineDoc struct {
+	Time      time.Time        `json:"time"`
+	Queue     *backlog.Figures `json:"queue"` // null where this instance was not told of a queue
+	Apps      []presence.Seen  `json:"apps"`  // app processes, stale ones included; null where nobody knows
+	Rates     []rate           `json:"rates"`
+	Latency   latency          `json:"latency"`   // of images finished in the last minute
+	Listeners int              `json:"listeners"` // open event streams of this instance
+	Live      bool             `json:"live"`      // whether completion messages can be received
+	History   []sample         `json:"history"`   // oldest first; of the times when somebody asked
+}
+
 func (s *Server) handlePipeline(w http.ResponseWriter, r *http.Request) {
-	var figures *QueueFigures
-	if s.o.Figures != nil {
-		ctx, cancel := context.WithTimeout(r.Context(), 5*time.Second)
-		defer cancel()
-		f, err := s.o.Figures(ctx)
+	now := time.Now()
+	minute := s.rateOver(now, time.Minute)
+	doc := pipelineDoc{
+		Time: now.UTC(), Rates: []rate{minute, s.rateOver(now, rateWindow*time.Second)}, Latency: s.latencies.within(now),
+		Listeners: s.hub.count(), Live: s.notifier != nil && s.notifierState() == nil, History: []sample{},
+	}
+	if s.o.Backlog != nil {
+		f, err := s.o.Backlog.Sample(r.Context(), pipelineAge)
 		if err != nil {
 			s.fail(w, r, fmt.Errorf("pipeline: %w", err))
 			return
 		}
-		figures = &f
+		doc.Queue, doc.Apps = &f, f.Apps
+		span := float64(minute.Seconds) / 60
+		doc.History = s.history.add(sample{
+			T: f.At.UTC(), Waiting: f.Waiting, InFlight: f.InFlight, DeadLetters: f.DeadLetters, OldestAge: f.OldestAge, Workers: f.Workers,
+			DonePerMinute: float64(minute.Done) / span, FailedPerMinute: float64(minute.Failed) / span, P50: doc.Latency.P50, P99: doc.Latency.P99,
+		})
 	}
-	now := time.Now()
-	s.writeJSON(w, r, http.StatusOK, struct {
-		Time      time.Time     `json:"time"`
-		Queue     *QueueFigures `json:"queue"` // null where this instance was not told of a queue
-		Rates     []rate        `json:"rates"`
-		Listeners int           `json:"listeners"` // open event streams of this instance
-		Live      bool          `json:"live"`      // whether completion messages can be received
-	}{
-		now.UTC(), figures,
-		[]rate{s.rateOver(now, time.Minute), s.rateOver(now, rateWindow*time.Second)},
-		s.hub.count(), s.notifier != nil && s.notifierState() == nil,
-	})
+	s.writeJSON(w, r, http.StatusOK, doc)
 }

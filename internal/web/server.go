@@ -6,8 +6,8 @@
 // record, and any number of instances may run side by side. It hears of finished
 // images only through its own queue on the topic processingnotification (Notifier).
 //
-// Of ours it may import event, fault, recipe, store and imaging/sniff; it never
-// imports another tier.
+// Of ours it may import event, fault, outage, recipe, store, presence, backlog and
+// imaging/sniff; it never imports another tier.
 package web
 
 import (
@@ -22,9 +22,12 @@ import (
 	"sync"
 	"time"
 
+	"github.com/tintype/tintype/internal/backlog"
 	"github.com/tintype/tintype/internal/coupled"
 	"github.com/tintype/tintype/internal/event"
 	"github.com/tintype/tintype/internal/fault"
+	"github.com/tintype/tintype/internal/outage"
+	"github.com/tintype/tintype/internal/presence"
 	"github.com/tintype/tintype/internal/recipe"
 	"github.com/tintype/tintype/internal/store"
 )
@@ -63,8 +66,13 @@ type Options struct {
 	// Notifier says where completion messages come from. Without its clients there are no live
 	// updates: the page then polls.
 	Notifier NotifierOptions
-	// Figures asks for the queue's figures, for GET /api/pipeline; nil: unknown. See SQSFigures.
-	Figures func(ctx context.Context) (QueueFigures, error)
+	// Backlog measures the queue, for GET /api/pipeline and metrics; nil: unknown.
+	Backlog *backlog.Meter
+	// Apps reads what app processes say of themselves; nil: images show as queued until they
+	// are done.
+	Apps *presence.Reader
+	// AppsEvery is how often Apps is asked while somebody listens to events; default 5 s.
+	AppsEvery time.Duration
 
 	// Processor, where set, makes this the coupled web tier: uploads are handed to it and waited
 	// for, no event is expected and nothing goes past this server to S3.
@@ -106,6 +114,9 @@ type Server struct {
 	notifier  *Notifier // nil: no live updates
 	metrics   *metrics
 	finished  rates
+	latencies latencies
+	history   history
+	apps      apps
 	slots     chan struct{} // one per upload passing through
 	heartbeat time.Duration
 	started   time.Time
@@ -148,6 +159,9 @@ func New(o Options) (*Server, error) {
 	}
 	if o.Heartbeat <= 0 {
 		o.Heartbeat = 15 * time.Second
+	}
+	if o.AppsEvery <= 0 {
+		o.AppsEvery = 5 * time.Second
 	}
 	if o.Replay <= 0 {
 		o.Replay = 1024
@@ -209,6 +223,7 @@ func (s *Server) Run(ctx context.Context) error {
 		wg.Go(func() { s.notifier.run(ctx) })
 		wg.Go(func() { s.notifier.sweepLoop(ctx) })
 	}
+	wg.Go(func() { s.watchApps(ctx) })
 	<-ctx.Done()
 	s.hub.close()
 	wg.Wait()
@@ -255,7 +270,9 @@ func (s *Server) completed(c event.Completion) {
 		return
 	}
 	s.metrics.completions.add(string(m.Status))
-	s.finished.add(time.Now(), m.Status == recipe.Failed)
+	now := time.Now()
+	s.finished.add(now, m.Status == recipe.Failed)
+	s.latencies.add(now, m.Timings.Finished.Sub(m.Timings.Uploaded))
 	s.log.Debug("image finished", "image", c.ImageID, "status", m.Status)
 }
 
@@ -338,16 +355,21 @@ func (s *Server) handleHealth(w http.ResponseWriter, r *http.Request) {
 func (s *Server) handleReady(w http.ResponseWriter, r *http.Request) {
 	if err := s.Ready(r.Context()); err != nil {
 		s.log.Info("not ready", "err", err)
-		s.writeJSON(w, r, http.StatusServiceUnavailable, map[string]string{"status": "not ready", "reason": notReadyReason(s.notifierState())})
+		s.writeJSON(w, r, http.StatusServiceUnavailable, map[string]string{"status": "not ready", "reason": notReadyReason(s.notifierState(), err)})
 		return
 	}
 	s.writeJSON(w, r, http.StatusOK, map[string]string{"status": "ready"})
 }
 
-// notReadyReason is for anybody to read: which part is missing, without addresses or causes.
-func notReadyReason(notifier error) string {
+// notReadyReason is for anybody to read: which part is missing, and what of it a person must
+// mend, without addresses or causes.
+func notReadyReason(notifier, all error) string {
+	reason := "the uploads bucket cannot be read"
 	if notifier != nil {
-		return "completion messages cannot be received"
+		reason = "completion messages cannot be received"
 	}
-	return "the uploads bucket cannot be read"
+	if hint := outage.Of(all).Hint(); hint != "" {
+		reason += ": " + hint
+	}
+	return reason
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/tintype/tintype/internal/event"
 	"github.com/tintype/tintype/internal/fault"
+	"github.com/tintype/tintype/internal/outage"
 )
 
 // SNSAnnouncer publishes completions on an SNS topic: JSON for programs, text for people.
@@ -46,12 +47,15 @@ func (a *SNSAnnouncer) Announce(ctx context.Context, c event.Completion) error {
 	if err == nil {
 		return nil
 	}
-	f := &fault.Error{Op: "announce image " + c.ImageID, Kind: fault.Retry, Code: fault.CodeUnavailable, Message: "the result could not be announced", Err: err}
+	kind := outage.Of(err)
+	f := &fault.Error{Op: "announce image " + c.ImageID, Kind: fault.Retry, Code: fault.CodeUnavailable, Message: "the result could not be announced",
+		Hint: kind.Hint(), Outage: kind != outage.None, Err: err}
 	var missing *types.NotFoundException
 	var refused *types.AuthorizationErrorException
 	var invalid *types.InvalidParameterException
 	if errors.As(err, &missing) || errors.As(err, &refused) || errors.As(err, &invalid) {
 		f.Kind, f.Code, f.Hint = fault.Bug, fault.CodeInternal, "`tintype doctor` checks the topic "+a.topic+" and its policy"
+		f.Outage = !errors.As(err, &invalid) // topic and policy are the same for all
 	}
 	return f
 }

@@ -43,6 +43,7 @@ type attempt struct {
 func (w *Worker) upload(ctx context.Context, log *slog.Logger, m queue.Message, u event.Upload) error {
 	id := store.IDForKey(u.Key)
 	a := &attempt{Worker: w, log: log.With("image", id, "key", u.Key), msg: m, up: u, id: id, started: time.Now().UTC()}
+	defer w.begin(a)()
 	if err := a.look(ctx); err != nil {
 		return err
 	}
@@ -54,6 +55,8 @@ func (w *Worker) upload(ctx context.Context, log *slog.Logger, m queue.Message, 
 
 // look reads the manifest that is there now.
 func (a *attempt) look(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, a.opts.CallTimeout)
+	defer cancel()
 	var err error
 	a.prev, a.prevETag, err = a.opts.Store.Manifest(ctx, a.id)
 	switch {
@@ -93,15 +96,20 @@ func (a *attempt) stale() bool {
 }
 
 // repeat deals with an event whose result is there. It is announced again only if the
-// message has been received before: then whoever had it may have ended between storing
-// and announcing. The announcement has the same id as the first.
+// message has been tried before: then whoever did may have ended between storing and
+// announcing. The announcement has the same id as the first.
 func (a *attempt) repeat(ctx context.Context) error {
+	again := a.msg.ReceiveCount > 1 || a.msg.Try > 1
 	a.unneeded.Add(1)
-	a.log.Info("there is a current result already", "announced_again", a.msg.ReceiveCount > 1)
-	if a.msg.ReceiveCount <= 1 {
+	a.log.Info("there is a current result already", "announced_again", again)
+	if !again {
 		return nil
 	}
-	return a.announce(ctx, a.prev)
+	m, err := a.confirm(ctx, a.prev)
+	if err != nil || m == nil {
+		return err
+	}
+	return a.announce(ctx, m)
 }
 
 // work fetches, processes and stores.
@@ -279,9 +287,9 @@ func (a *attempt) finish(ctx context.Context, m *recipe.Manifest) error {
 		if ctx.Err() != nil { // the lease is lost, or time is up: nothing may be published
 			return context.Cause(ctx)
 		}
-		err := a.opts.Store.CommitManifest(ctx, m, a.prevETag)
+		err := a.commit(ctx, m)
 		if err == nil {
-			return a.announceNew(ctx, m)
+			return a.conclude(ctx, m)
 		}
 		if !errors.Is(err, store.ErrConflict) {
 			return err
@@ -290,7 +298,12 @@ func (a *attempt) finish(ctx context.Context, m *recipe.Manifest) error {
 			return err
 		}
 		if a.ownWrite(m) { // it was stored, only the answer was lost
-			return a.announceNew(ctx, m)
+			return a.conclude(ctx, m)
+		}
+		if a.prev != nil && a.prev.Error != nil && a.prev.Error.Code == fault.CodeSourceGone && m.Status == recipe.Done {
+			// The original went and came back. Whoever saw it gone is deleting outputs, which may be
+			// these: it is done again after that.
+			return fmt.Errorf("commit the manifest of %s: its outputs are being deleted: %w", a.id, store.ErrConflict)
 		}
 		if settled, err := a.settled(ctx); settled {
 			return err
@@ -308,8 +321,18 @@ func (a *attempt) ownWrite(m *recipe.Manifest) bool {
 	return a.prev != nil && a.prev.MessageID == m.MessageID && a.prev.Attempts == m.Attempts && a.prev.Timings.Finished.Equal(m.Timings.Finished)
 }
 
-// announceNew announces a result that has just been stored, and counts it.
-func (a *attempt) announceNew(ctx context.Context, m *recipe.Manifest) error {
+func (a *attempt) commit(ctx context.Context, m *recipe.Manifest) error {
+	ctx, cancel := context.WithTimeout(ctx, a.opts.CallTimeout)
+	defer cancel()
+	return a.opts.Store.CommitManifest(ctx, m, a.prevETag)
+}
+
+// conclude counts a result that has just been stored, and announces it.
+func (a *attempt) conclude(ctx context.Context, m *recipe.Manifest) error {
+	final, err := a.confirm(ctx, m)
+	if final != nil {
+		m = final
+	}
 	t := m.Timings
 	log := a.log.With("recipe", m.Recipe, "fetch_ms", t.FetchMS, "process_ms", t.ProcessMS, "store_ms", t.StoreMS, "waited_ms", t.Started.Sub(t.Uploaded).Milliseconds())
 	if m.Status == recipe.Failed {
@@ -318,6 +341,9 @@ func (a *attempt) announceNew(ctx context.Context, m *recipe.Manifest) error {
 	} else {
 		a.done.Add(1)
 		log.Info("an image is done", "bytes", m.Source.Bytes, "width", m.Source.Width, "height", m.Source.Height, "outputs", len(m.Outputs))
+	}
+	if err != nil || final == nil {
+		return err
 	}
 	return a.announce(ctx, m)
 }
@@ -328,5 +354,7 @@ func (a *attempt) announce(ctx context.Context, m *recipe.Manifest) error {
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
+	ctx, cancel := context.WithTimeout(ctx, a.opts.CallTimeout)
+	defer cancel()
 	return a.opts.Announcer.Announce(ctx, event.NewCompletion(m))
 }

@@ -1,7 +1,7 @@
 // Package worker takes one image through: fetch, process, store, announce. It decides
 // what is done already, what must come again and what never can succeed.
 //
-// Of ours it imports internal/event, internal/fault, internal/recipe, and the types of
+// Of ours it imports internal/event, internal/fault, internal/outage, internal/recipe, and the types of
 // internal/store, internal/queue and internal/imaging. What it needs of them it declares
 // itself: Store, Imaging, Recipes, Announcer.
 //
@@ -35,6 +35,8 @@ type Store interface {
 	PutOutput(ctx context.Context, key, contentType string, body []byte) error
 	Manifest(ctx context.Context, id string) (*recipe.Manifest, string, error)
 	CommitManifest(ctx context.Context, m *recipe.Manifest, prevETag string) error
+	Stat(ctx context.Context, key string) (*store.Source, error)
+	DeleteOutputs(ctx context.Context, keys []string) error
 }
 
 // Originals takes originals that come with a call; *store.Store does.
@@ -78,9 +80,14 @@ type Options struct {
 	// IOTimeout bounds one fetch of an original and one storing of all its outputs: a
 	// connection that has gone silent must not hold a message for ever. Default: 5 min.
 	IOTimeout time.Duration
+	// CallTimeout bounds the short calls: reading and storing a manifest, announcing. Default:
+	// 1 min.
+	CallTimeout time.Duration
 	// ImageTimeout bounds the computing of one image. Where Imaging has a limit of its own,
 	// which knows better what to say of the image, this must lie above it. Default: 60 s.
 	ImageTimeout time.Duration
+	// InWorkChanged is called when InWork has changed. It must not wait. Default: nobody is told.
+	InWorkChanged func()
 	// Program is the name and version of this program, for manifests: "tintype 0.1.0".
 	Program string
 	// Logger gets one line per image and per fault. Default: none.
@@ -93,7 +100,8 @@ type Stats struct {
 	Failed     int64 // a permanent fault was stored and announced
 	Unneeded   int64 // there was a current result already
 	Superseded int64 // a newer upload or a newer result of the same key has taken over
-	Again      int64 // attempts that ended in a passing fault or a bug; the message comes back
+	Again      int64 // attempts that ended in a passing fault or a bug of their own; the message comes back
+	Held       int64 // attempts that an outage ended; the message stays in hand
 	Junk       int64 // messages that are no S3 events; they end in the dead-letter queue
 	Computing  int64
 }
@@ -104,8 +112,9 @@ type Worker struct {
 	log    *slog.Logger
 	cores  chan struct{} // one token per image being computed
 	assets *assets
+	inWork inWork
 
-	done, failed, unneeded, superseded, again, junk atomic.Int64
+	done, failed, unneeded, superseded, again, held, junk atomic.Int64
 }
 
 // New makes a Worker.
@@ -115,7 +124,7 @@ func New(opts Options) (*Worker, error) {
 		return nil, errors.New("worker: Store, Imaging, Recipes and Announcer are all needed")
 	case opts.UploadsBucket == "":
 		return nil, errors.New("worker: no uploads bucket")
-	case opts.MaxBytes < 0 || opts.Workers < 0 || opts.IOTimeout < 0 || opts.ImageTimeout < 0:
+	case opts.MaxBytes < 0 || opts.Workers < 0 || opts.IOTimeout < 0 || opts.CallTimeout < 0 || opts.ImageTimeout < 0:
 		return nil, errors.New("worker: a negative limit")
 	}
 	if opts.MaxBytes == 0 {
@@ -126,6 +135,9 @@ func New(opts Options) (*Worker, error) {
 	}
 	if opts.IOTimeout == 0 {
 		opts.IOTimeout = 5 * time.Minute
+	}
+	if opts.CallTimeout == 0 {
+		opts.CallTimeout = time.Minute
 	}
 	if opts.ImageTimeout == 0 {
 		opts.ImageTimeout = time.Minute
@@ -171,7 +183,11 @@ func (w *Worker) Handle(ctx context.Context, m queue.Message) queue.Outcome {
 			log.Info("an object that a rule says is no image", "key", u.Key)
 			continue
 		}
-		if err := w.upload(ctx, log, m, u); err != nil {
+		err := w.upload(ctx, log, m, u)
+		if err != nil && ctx.Err() == nil && fault.IsOutage(err) {
+			return w.hold(log, m, u, err) // the uploads after it would fare no better
+		}
+		if err != nil {
 			again = true
 			w.report(ctx, log, u, err)
 		}
@@ -183,6 +199,22 @@ func (w *Worker) Handle(ctx context.Context, m queue.Message) queue.Outcome {
 		return queue.Retry(0)
 	}
 	return queue.Ack()
+}
+
+// hold keeps a message in hand for a fault that is not its own. The first try says so, and
+// the engine what holds for all; the tries after it only where somebody looks closely.
+func (w *Worker) hold(log *slog.Logger, m queue.Message, u event.Upload, err error) queue.Outcome {
+	w.held.Add(1)
+	level := slog.LevelDebug
+	if m.Try <= 1 {
+		level = slog.LevelWarn
+	}
+	log.Log(context.Background(), level, "an image must wait for a service", "key", u.Key, "error", err, "hint", fault.HintOf(err))
+	reason := err.Error()
+	if hint := fault.HintOf(err); hint != "" {
+		reason += "; " + hint
+	}
+	return queue.Hold(reason)
 }
 
 // report logs why an upload comes back.
@@ -203,7 +235,7 @@ func (w *Worker) report(ctx context.Context, log *slog.Logger, u event.Upload, e
 // Stats returns the counts of this moment.
 func (w *Worker) Stats() Stats {
 	return Stats{Done: w.done.Load(), Failed: w.failed.Load(), Unneeded: w.unneeded.Load(), Superseded: w.superseded.Load(),
-		Again: w.again.Load(), Junk: w.junk.Load(), Computing: int64(len(w.cores))}
+		Again: w.again.Load(), Held: w.held.Load(), Junk: w.junk.Load(), Computing: int64(len(w.cores))}
 }
 
 // compute runs the imaging with one of the few tokens for it, so that more messages may be

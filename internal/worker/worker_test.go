@@ -29,6 +29,8 @@ func TestWorker(t *testing.T) {
 			"Redelivery": testRedelivery, "Overwrite": testOverwrite, "SourceGone": testSourceGone, "AskedAgain": testAskedAgain,
 			"LostLease": testLostLease, "Conflict": testConflict, "AnnouncementFails": testAnnouncementFails, "ReplacesJunkManifest": testReplacesJunkManifest,
 			"BrokenSetUp": testBrokenSetUp, "EveryFault": testEveryFault, "Flow": testFlow, "Rules": testRules, "Assets": testAssets,
+			"SourceGoneDuring": testSourceGoneDuring, "DeletedDuring": testDeletedDuring, "CrashBeforeTheLastLook": testCrashBeforeTheLastLook,
+			"SourceComesBack": testSourceComesBack, "OverwrittenDuring": testOverwrittenDuring, "HeldBeforeTheAnnouncement": testHeldBeforeTheAnnouncement,
 		} {
 			t.Run(name, func(t *testing.T) { test(t, endpoint) })
 		}
@@ -450,15 +452,17 @@ func testReplacesJunkManifest(t *testing.T, endpoint string) {
 	}
 }
 
-// A broken set-up must not mark images as bad.
+// A broken set-up must not mark images as bad, nor send them to the dead-letter queue.
 func testBrokenSetUp(t *testing.T, endpoint string) {
 	b := newBench(t, endpoint, nil)
 	u := b.upload("a.jpg", picture(50, 50, 1), "", nil)
 	missing := openStore(t, endpoint, "no-such-bucket")
 	b.worker = b.newWorker(func(o *Options) { o.Store = missing })
-	b.handle(message(1, u), queue.Retry(0))
+	if got := b.worker.Handle(t.Context(), message(1, u)); !got.Held() || !strings.Contains(got.String(), "tintype provision") {
+		t.Errorf("the outcome is %v", got)
+	}
 	b.announced.expect(t, 0)
-	if s := b.worker.Stats(); s.Again != 1 || s.Failed != 0 {
+	if s := b.worker.Stats(); s.Held != 1 || s.Again != 0 || s.Failed != 0 {
 		t.Errorf("stats %+v", s)
 	}
 }
