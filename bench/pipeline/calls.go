@@ -44,7 +44,7 @@ func calls(ctx context.Context, b *bench) error {
 		if err != nil {
 			return err
 		}
-		proxy, err := newProxy(r.url, 0)
+		proxy, err := newProxy(r.url, nil)
 		if err != nil {
 			return err
 		}
@@ -80,7 +80,7 @@ func calls(ctx context.Context, b *bench) error {
 	return nil
 }
 
-// proxy counts the calls that go through it by kind, and delays each where it is told to.
+// proxy counts the calls that go through it, and delays those of the kinds it is told to.
 type proxy struct {
 	url string
 	srv *http.Server
@@ -88,7 +88,7 @@ type proxy struct {
 	n   map[string]int
 }
 
-func newProxy(target string, delay time.Duration) (*proxy, error) {
+func newProxy(target string, delays map[string]time.Duration) (*proxy, error) {
 	to, err := url.Parse(target)
 	if err != nil {
 		return nil, err
@@ -104,10 +104,13 @@ func newProxy(target string, delay time.Duration) (*proxy, error) {
 		// The host of the request stays: it is signed.
 		Rewrite: func(r *httputil.ProxyRequest) { r.Out.URL.Scheme, r.Out.URL.Host = to.Scheme, to.Host }}
 	p.srv = &http.Server{ReadHeaderTimeout: 10 * time.Second, Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		kind := kindOf(r)
 		p.mu.Lock()
-		p.n[kindOf(r)]++
+		p.n[kind]++
 		p.mu.Unlock()
-		time.Sleep(delay)
+		if d := delays[kind]; d > 0 {
+			time.Sleep(d)
+		}
 		forward.ServeHTTP(w, r)
 	})}
 	go func() {

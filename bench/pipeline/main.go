@@ -22,6 +22,7 @@ import (
 	"os/signal"
 	"runtime"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -68,12 +69,20 @@ func parse(args []string) (options, error) {
 	fs.IntVar(&o.slots, "slots", 0, "messages that an app process has in work at once; 0: its default")
 	fs.DurationVar(&o.load, "load", 15*time.Second, "how long each load lasts under which latency is measured")
 	fs.DurationVar(&o.idle, "idle", 15*time.Second, "how long idle processes are watched")
+	sizes := fs.String("mp", "1,12", "megapixels of the pictures whose work is measured, comma-separated; the first is that of backlogs and calls")
 	full := fs.Bool("full", false, "backlogs of up to 1,000,000 messages, and of 4 processes")
 	only := fs.String("only", "", "parts to run, comma-separated, of: "+strings.Join(partNames(), ", ")+"; all if empty")
 	if err := fs.Parse(args); err != nil {
 		return o, err
 	}
-	o.megapixels, o.backlogs, o.processes = []float64{1, 12}, []int{100, 10_000}, []int{1, 2}
+	for text := range strings.SplitSeq(*sizes, ",") {
+		mp, err := strconv.ParseFloat(text, 64)
+		if err != nil || mp < 0.01 || mp > 100 {
+			return o, fmt.Errorf("%q megapixels: from 0.01 to 100 are allowed", text)
+		}
+		o.megapixels = append(o.megapixels, mp)
+	}
+	o.backlogs, o.processes = []int{100, 10_000}, []int{1, 2}
 	if *full {
 		o.backlogs, o.processes = []int{100, 10_000, 1_000_000}, []int{1, 2, 4}
 	}
@@ -104,7 +113,7 @@ type part struct {
 }
 
 func parts() []part {
-	return []part{{"work", work}, {"depth", depth}, {"calls", calls}, {"latency", latency}, {"burst", burst}, {"idle", idle}}
+	return []part{{"work", work}, {"depth", depth}, {"calls", calls}, {"slots", slots}, {"latency", latency}, {"burst", burst}, {"idle", idle}}
 }
 
 func partNames() (names []string) {

@@ -148,16 +148,27 @@ func stat(path string) []string {
 
 // cpu is the processor time, user and system, of processes and all their descendants, also
 // of those that have ended, in seconds. The kernel counts in ticks of 10 ms.
-func cpu(all []*process) float64 {
-	ticks := 0
-	for _, pid := range pids(all) {
+func cpu(all []*process) float64 { return ticks(pids(all), 4) / 100 }
+
+// parentCPU is that of the processes alone, without their descendants.
+func parentCPU(all []*process) float64 {
+	var own []int
+	for _, p := range all {
+		own = append(own, p.cmd.Process.Pid)
+	}
+	return ticks(own, 2) / 100
+}
+
+// ticks sums the first of the fields 14 to 17: user, system, and those of ended children.
+func ticks(pids []int, fields int) (sum float64) {
+	for _, pid := range pids {
 		f := stat(fmt.Sprintf("/proc/%d/stat", pid))
-		for i := 11; f != nil && i < 15; i++ { // fields 14 to 17
-			n, _ := strconv.Atoi(f[i])
-			ticks += n
+		for i := 0; f != nil && i < fields; i++ {
+			n, _ := strconv.Atoi(f[11+i])
+			sum += float64(n)
 		}
 	}
-	return float64(ticks) / 100
+	return sum
 }
 
 // resident is the memory of processes and their descendants, MB; what they share counts once

@@ -18,6 +18,7 @@ type report struct {
 	Work    []row       `json:"work,omitempty"`
 	Depth   []row       `json:"depth,omitempty"`
 	Calls   []callRow   `json:"calls,omitempty"`
+	Slots   []slotsRow  `json:"slots,omitempty"`
 	Latency []latencies `json:"latency,omitempty"`
 	Burst   []latencies `json:"burst,omitempty"`
 	Idle    []idleRow   `json:"idle,omitempty"`
@@ -88,6 +89,13 @@ func (r *report) printCalls(w io.Writer) {
 			fmt.Fprintf(w, " %.2f |", c.Calls[k])
 		}
 		fmt.Fprintln(w)
+	}
+}
+
+func (r *report) printSlots(w io.Writer) {
+	fmt.Fprint(w, "\n## Messages in work at once, with AWS's latencies\n\n| slots | images/s | CPU ms per image | memory, peak MB |\n|---|---|---|---|\n")
+	for _, row := range r.Slots {
+		fmt.Fprintf(w, "| %d | %s | %s | %.0f |\n", row.Slots, spread(of(row.Samples, speed)), spread(of(row.Samples, ownCPU)), slices.Max(of(row.Samples, memory)))
 	}
 }
 

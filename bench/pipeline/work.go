@@ -12,6 +12,7 @@ import (
 // sample is one turn of a contestant at a backlog.
 type sample struct {
 	CPU      float64 `json:"cpuMs"`      // of the app tier, per image
+	Imaging  float64 `json:"imagingMs"`  // of it, in processes that the tier has started
 	Endpoint float64 `json:"endpointMs"` // of the endpoint, per image
 	Rate     float64 `json:"rate"`       // images per second
 	Peak     float64 `json:"peakMb"`     // memory of the app tier's process tree
@@ -105,7 +106,7 @@ func (b *bench) field(ctx context.Context, mp float64, backlog int, processes []
 						return err
 					}
 				}
-				s, err := r.turn(ctx, who, n)
+				s, err := r.turn(ctx, who, r.url, n)
 				if err != nil {
 					return fmt.Errorf("%s: %w", who, err)
 				}
@@ -133,12 +134,12 @@ func (b *bench) field(ctx context.Context, mp float64, backlog int, processes []
 }
 
 // turn has a contestant work on the queue and measures it between two images.
-func (r *rig) turn(ctx context.Context, who string, n int) (s sample, err error) {
+func (r *rig) turn(ctx context.Context, who, url string, n int) (s sample, err error) {
 	before, err := r.depth(ctx, r.done)
 	if err != nil {
 		return s, err
 	}
-	apps, err := r.apps(ctx, who, r.url, n)
+	apps, err := r.apps(ctx, who, url, n)
 	if err != nil {
 		return s, err
 	}
@@ -147,17 +148,18 @@ func (r *rig) turn(ctx context.Context, who string, n int) (s sample, err error)
 	if err != nil {
 		return s, fmt.Errorf("%w\n%s", err, apps[0].tail())
 	}
-	began, own, other := time.Now(), cpu(apps), cpu([]*process{r.endpoint})
+	began, own, parents, other := time.Now(), cpu(apps), parentCPU(apps), cpu([]*process{r.endpoint})
 	peak := watchPeak(apps)
 	to, err := r.until(ctx, r.done, from+r.b.o.images)
 	took := time.Since(began).Seconds()
+	parents = parentCPU(apps) - parents
 	own, other = cpu(apps)-own, cpu([]*process{r.endpoint})-other
 	s.Peak = peak()
 	if err != nil {
 		return s, fmt.Errorf("%w\n%s", err, apps[0].tail())
 	}
 	images := float64(to - from)
-	s.CPU, s.Endpoint, s.Rate = own*1000/images, other*1000/images, images/took
-	fmt.Fprintf(os.Stderr, "%s, %d process(es): %.1f ms, endpoint %.1f ms, %.1f images/s, %.0f MB\n", who, n, s.CPU, s.Endpoint, s.Rate, s.Peak)
+	s.CPU, s.Imaging, s.Endpoint, s.Rate = own*1000/images, (own-parents)*1000/images, other*1000/images, images/took
+	fmt.Fprintf(os.Stderr, "%s, %d process(es): %.1f ms, of it %.1f in children, endpoint %.1f ms, %.1f images/s, %.0f MB\n", who, n, s.CPU, s.Imaging, s.Endpoint, s.Rate, s.Peak)
 	return s, nil
 }

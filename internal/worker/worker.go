@@ -32,7 +32,7 @@ import (
 type Store interface {
 	OpenSource(ctx context.Context, key, etag string) (*store.Source, error)
 	OpenAsset(ctx context.Context, key, knownETag string) (*store.Source, error)
-	PutOutput(ctx context.Context, key, contentType string, body []byte) error
+	PutOutput(ctx context.Context, key, contentType string, body []byte) (sha256 string, err error)
 	Manifest(ctx context.Context, id string) (*recipe.Manifest, string, error)
 	CommitManifest(ctx context.Context, m *recipe.Manifest, prevETag string) error
 	Stat(ctx context.Context, key string) (*store.Source, error)
@@ -113,6 +113,8 @@ type Worker struct {
 	cores  chan struct{} // one token per image being computed
 	assets *assets
 	inWork inWork
+
+	waiting atomic.Int64 // images that wait for a token
 
 	done, failed, unneeded, superseded, again, held, junk atomic.Int64
 }
@@ -238,18 +240,26 @@ func (w *Worker) Stats() Stats {
 		Again: w.again.Load(), Held: w.held.Load(), Junk: w.junk.Load(), Computing: int64(len(w.cores))}
 }
 
+// Busy reports whether all tokens for computing are taken and an image waits for one, its
+// original in memory: another message would wait as well.
+func (w *Worker) Busy() bool { return len(w.cores) == cap(w.cores) && w.waiting.Load() > 0 }
+
 // compute runs the imaging with one of the few tokens for it, so that more messages may be
 // in work than there are cores.
 func (w *Worker) compute(ctx context.Context, req imaging.Request) (*imaging.Picture, time.Duration, error) {
+	w.waiting.Add(1)
 	select {
 	case w.cores <- struct{}{}:
+		w.waiting.Add(-1)
 		defer func() { <-w.cores }()
 	case <-ctx.Done():
+		w.waiting.Add(-1)
 		return nil, 0, fmt.Errorf("wait for a core: %w", context.Cause(ctx))
 	}
 	limited, cancel := context.WithTimeoutCause(ctx, w.opts.ImageTimeout, &fault.Error{Op: "process image", Kind: fault.Retry, Code: fault.CodeUnavailable,
 		Message: fmt.Sprintf("the image was not finished within %v", w.opts.ImageTimeout)})
 	defer cancel()
+	req.Crowded = w.crowded()
 	began := time.Now()
 	pic, err := w.opts.Imaging.Process(limited, req)
 	return pic, time.Since(began), err
