@@ -53,8 +53,8 @@ asan: deps ## run and fuzz the C of the fused engine under AddressSanitizer and 
 	CGO_CFLAGS="-O1 -g -fsanitize=undefined -fno-sanitize-recover=undefined" CGO_LDFLAGS="-fsanitize=undefined" ASAN_OPTIONS=detect_leaks=0 \
 		$(GO) test -asan -run '^$$' -fuzz FuzzJPEG -fuzzminimizetime 1s -fuzztime $(or $(FUZZTIME),30s) ./internal/imaging/fused
 
-soak: deps ## kill processes during a long backlog and count, and watch memory (SOAK_IMAGES=2000)
-	TINTYPE_SOAK_IMAGES=$(or $(SOAK_IMAGES),2000) $(GO) test -tags soak -timeout 60m -run Soak -v ./internal/e2e
+soak: deps ## every fault of docs/faults.md for long, and watch memory (SOAK_IMAGES=2000)
+	TINTYPE_SOAK_IMAGES=$(or $(SOAK_IMAGES),2000) $(GO) test -tags soak -timeout 120m -run Soak -v ./internal/e2e
 	$(GO) test -tags soak -timeout 60m -run Soak -v ./internal/imaging/isolate
 
 fuzz: deps ## fuzz each parser (FUZZTIME=30s each)

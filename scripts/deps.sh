@@ -15,6 +15,25 @@ has_vips() { command -v pkg-config >/dev/null 2>&1 && pkg-config --exists 'vips 
 has_cc() { command -v "${CC:-cc}" >/dev/null 2>&1 || command -v gcc >/dev/null 2>&1; }
 has_browser() { command -v chromium >/dev/null 2>&1 || command -v chromium-browser >/dev/null 2>&1 || command -v google-chrome >/dev/null 2>&1 || [ -x "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome" ]; }
 
+# The browser tests check the page with axe-core where it is there, and say so where it is not.
+axe_version=4.14.1
+axe_sha256=29348999450cdf2849a8e70b7912fc2da85a849da39c0d0d5394f51d4a9ed95c
+bring_axe() {
+	tools=$(dirname "$0")/../.tools
+	[ ! -f "$tools/axe.min.js" ] || return 0
+	command -v npm >/dev/null 2>&1 || { echo "tintype: npm is missing, and with it axe-core: accessibility will not be checked" >&2; return 0; }
+	dir=$(mktemp -d)
+	if (cd "$dir" && npm pack --silent "axe-core@$axe_version" && tar xzf axe-core-*.tgz package/axe.min.js) >/dev/null 2>&1 &&
+		[ "$({ sha256sum || shasum -a 256; } 2>/dev/null <"$dir/package/axe.min.js" | cut -d ' ' -f 1)" = $axe_sha256 ]; then
+		mkdir -p "$tools"
+		mv "$dir/package/axe.min.js" "$tools/axe.min.js"
+	else
+		echo "tintype: axe-core $axe_version cannot be had from npm: accessibility will not be checked" >&2
+	fi
+	rm -rf "$dir"
+}
+[ $for_tests = no ] || bring_axe
+
 want=""
 case "$(uname -s)" in
 Linux)

@@ -18,6 +18,7 @@ import (
 // they are parsed; it gets the arguments that are left.
 type command struct {
 	name, args, summary string
+	about               string // further words for --help, in whole lines
 	groups              []config.Group
 	setup               func(fs *pflag.FlagSet, cfg *config.Config) func(ctx context.Context, io app.IO, args []string) error
 }
@@ -56,7 +57,7 @@ func commands() []command {
 	return []command{
 		{
 			name: "up", summary: "start everything on this machine: endpoint, resources, web tier, app tier",
-			groups: join([]config.Group{config.GroupEndpoint, config.GroupWeb, config.GroupApp, config.GroupImaging, config.GroupNames, config.GroupPresence, config.GroupProvision, config.GroupCoupled}, tiers),
+			groups: join([]config.Group{config.GroupEndpoint, config.GroupWeb, config.GroupAccess, config.GroupApp, config.GroupImaging, config.GroupNames, config.GroupPresence, config.GroupProvision, config.GroupCoupled}, tiers),
 			setup: func(fs *pflag.FlagSet, cfg *config.Config) func(context.Context, app.IO, []string) error {
 				cfg.Presence = time.Second // costs nothing here, and the page shows what is in work
 				fs.StringVar(&cfg.Mode, "mode", cfg.Mode, "architecture to run: decoupled, coupled, or both side by side")
@@ -66,7 +67,7 @@ func commands() []command {
 		},
 		{
 			name: "web", summary: "run a web tier against the endpoint that the AWS environment names",
-			groups: join(aws, []config.Group{config.GroupWeb, config.GroupPresence, config.GroupCoupled}, tiers), setup: oneTier(app.Web),
+			groups: join(aws, []config.Group{config.GroupWeb, config.GroupAccess, config.GroupPresence, config.GroupCoupled}, tiers), setup: oneTier(app.Web),
 		},
 		{
 			name: "app", summary: "run an app tier against the endpoint that the AWS environment names",
@@ -135,8 +136,12 @@ func commands() []command {
 			},
 		},
 		labCommand(),
+		auditCommand(), backfillCommand(),
+		dlqCommand(),
+		queueCommand(),
 		processCommand(),
 		recipeCommand(),
+		authCommand(),
 		{
 			name: "version", summary: "print the version",
 			setup: func(*pflag.FlagSet, *config.Config) func(context.Context, app.IO, []string) error {
@@ -187,11 +192,16 @@ func (c command) run(ctx context.Context, args []string, io app.IO, getenv func(
 	cfg := config.Default()
 	fs, start := c.flags(&cfg, &io)
 	if err := fs.Parse(args); errors.Is(err, pflag.ErrHelp) {
-		fmt.Fprintf(io.Out, "tintype %s: %s\n\nUsage: tintype %s [flags] %s\n\n%s", c.name, c.summary, c.name, c.args, fs.FlagUsages())
+		about := c.about
+		if about != "" {
+			about += "\n"
+		}
+		fmt.Fprintf(io.Out, "tintype %s: %s\n\nUsage: tintype %s [flags] %s\n\n%s%s", c.name, c.summary, c.name, c.args, about, fs.FlagUsages())
 		return nil
 	} else if err != nil {
 		return &usageError{c.name, fmt.Errorf("%s: %w", c.name, err)}
 	}
+	fs.Visit(func(f *pflag.Flag) { f.Annotations = map[string][]string{typed: nil} })
 	if err := config.Load(fs, getenv, isSetting); err != nil {
 		return &usageError{c.name, err}
 	}
@@ -199,6 +209,14 @@ func (c command) run(ctx context.Context, args []string, io app.IO, getenv func(
 		return &usageError{c.name, err}
 	}
 	return start(ctx, io, fs.Args())
+}
+
+// typed marks flags that are on the command line, not in the environment or a file.
+const typed = "typed"
+
+func isTyped(f *pflag.Flag) bool {
+	_, ok := f.Annotations[typed]
+	return ok
 }
 
 func (c command) flags(cfg *config.Config, io *app.IO) (*pflag.FlagSet, func(context.Context, app.IO, []string) error) {

@@ -15,9 +15,19 @@ func TestOrigins(t *testing.T) {
 		"192.0.2.7:8007":   {"http://192.0.2.7:8007", "https://x.example"},
 		"[2001:db8::1]:80": {"http://[2001:db8::1]:80", "https://x.example"},
 	} {
-		if got := origins(config.Web{Addr: addr, Origins: []string{"https://x.example"}}); !slices.Equal(got, want) {
+		cfg := config.Config{Web: config.Web{Addr: addr, Origins: []string{"https://x.example"}}}
+		if got := origins(cfg); !slices.Equal(got, want) {
 			t.Errorf("%s: %v, want %v", addr, got, want)
 		}
+	}
+}
+
+func TestOriginsByTLSAndOfThePage(t *testing.T) {
+	cfg := config.Default()
+	cfg.Web.Access.TLSCert = "cert.pem"
+	cfg.App.PageURL = "https://images.example/tintype"
+	if got, want := origins(cfg), []string{"https://127.0.0.1:8007", "https://localhost:8007", "https://images.example"}; !slices.Equal(got, want) {
+		t.Errorf("%v, want %v", got, want)
 	}
 }
 

@@ -68,18 +68,11 @@ func loadAWS(ctx context.Context, cfg config.Config, log *slog.Logger) (aws.Conf
 	return c, nil
 }
 
-// headerTimeout is how long an answer may take to begin once a request is sent: the longest
-// poll, 20 s, and something for a slow service. Without it a service that takes connections
-// and says nothing would have us wait for ever.
-const headerTimeout = 30 * time.Second
-
-// httpClient is the SDK's own, which gives up on a service that does not answer. How often
+// httpClient is the SDK's own, which gives up on a service that has gone silent. How often
 // and how soon is tried again is left to the SDK's standard retryer with its token bucket,
 // which the environment may change (AWS_RETRY_MODE, AWS_MAX_ATTEMPTS); ADR 24 says why it is
 // not the adaptive one.
-func httpClient() *awshttp.BuildableClient {
-	return awshttp.NewBuildableClient().WithTransportOptions(func(t *http.Transport) { t.ResponseHeaderTimeout = headerTimeout })
-}
+func httpClient() aws.HTTPClient { return impatient(awshttp.NewBuildableClient(), silence) }
 
 func anySet(names []string) bool {
 	for _, n := range names {
@@ -135,7 +128,7 @@ func openDeployment(cfg config.Config, c aws.Config) (*deployment, error) {
 			Region: c.Region, UploadsBucket: cfg.Names.Uploads(), ResultsBucket: cfg.Names.Results(),
 			Queue: cfg.Names.Queue, DeadLetterQueue: cfg.Names.DeadLetterQueue,
 			UploadTopic: cfg.Names.UploadTopic, CompletionTopic: cfg.Names.CompletionTopic,
-			Origins: origins(cfg.Web), Emails: cfg.Emails,
+			Origins: origins(cfg), Emails: cfg.Emails,
 		},
 	}
 	var err error
@@ -172,17 +165,21 @@ func retried[T any](ctx context.Context, log *slog.Logger, ask func() (T, error)
 
 // origins are those that the page can be opened under: of a loopback or wildcard
 // address both names of this machine, since browsers tell them apart.
-func origins(w config.Web) []string {
-	host, port, err := net.SplitHostPort(w.Addr)
+func origins(cfg config.Config) []string {
+	scheme := "http"
+	if cfg.Web.Access.TLSCert != "" {
+		scheme = "https"
+	}
+	host, port, err := net.SplitHostPort(cfg.Web.Addr)
 	if err != nil {
-		return w.Origins
+		return pageOrigins(cfg)
 	}
 	out := []string{}
 	ip := net.ParseIP(host)
 	if host == "" || host == "localhost" || ip != nil && (ip.IsLoopback() || ip.IsUnspecified()) {
-		out = append(out, fmt.Sprintf("http://127.0.0.1:%s", port), fmt.Sprintf("http://localhost:%s", port))
+		out = append(out, fmt.Sprintf("%s://127.0.0.1:%s", scheme, port), fmt.Sprintf("%s://localhost:%s", scheme, port))
 	} else {
-		out = append(out, "http://"+net.JoinHostPort(host, port))
+		out = append(out, scheme+"://"+net.JoinHostPort(host, port))
 	}
-	return append(out, w.Origins...)
+	return append(out, pageOrigins(cfg)...)
 }

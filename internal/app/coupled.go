@@ -31,8 +31,20 @@ func openCoupled(ctx context.Context, cfg config.Config, c aws.Config) (*deploym
 	return d, err
 }
 
+// coupledMayBeReached refuses addresses of the pair that other machines reach: POST /process
+// asks nobody who they are.
+func coupledMayBeReached(cfg config.Config) error {
+	if err := mayBeReached(cfg, cfg.Coupled.AppAddr, "the coupled app tier", "bind --coupled-app-addr to 127.0.0.1, or say --open where only the web tier reaches it"); err != nil {
+		return err
+	}
+	if cfg.Web.Access.Auth != "none" || cfg.Mode == modeCoupled {
+		return nil
+	}
+	return mayBeReached(cfg, cfg.Coupled.WebAddr, "the coupled web tier", "ask for names with --auth basic, oidc or proxy, bind --coupled-web-addr to 127.0.0.1, or say --open to let anybody in")
+}
+
 // coupledWeb is the coupled web tier as a service: it hands uploads to the app tier and waits.
-func coupledWeb(cfg config.Config, book *recipe.Book, c aws.Config, ln net.Listener, log *slog.Logger) service {
+func (access *webAccess) coupledWeb(cfg config.Config, book *recipe.Book, c aws.Config, ln net.Listener, log *slog.Logger) service {
 	return service{name: "coupled web tier", run: func(ctx context.Context) error {
 		defer ln.Close()
 		log := log.With("tier", "coupled web")
@@ -43,7 +55,9 @@ func coupledWeb(cfg config.Config, book *recipe.Book, c aws.Config, ln net.Liste
 		srv, err := web.New(web.Options{
 			Store: d.store, Recipes: book, Processor: coupled.NewClient(cfg.Coupled.URL()),
 			MaxBytes: cfg.Limits.Bytes, MaxPixels: cfg.Limits.Pixels, MaxSide: cfg.Limits.Side,
-			Origins: cfg.Web.Origins, Uploads: cfg.Web.Uploads, Version: Program(), Logger: log,
+			Names:   web.Names{Uploads: d.spec.UploadsBucket, Results: d.spec.ResultsBucket},
+			Origins: pageOrigins(cfg), Auth: access.guard, CORSOrigins: cfg.Web.Access.CORSOrigins,
+			Uploads: cfg.Web.Uploads, Version: Program(), Logger: log,
 		})
 		if err != nil {
 			return err

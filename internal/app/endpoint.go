@@ -29,6 +29,14 @@ func openEndpoint(cfg config.Config, log *slog.Logger) (*localaws.Server, error)
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(garbage)
 	}
+	if err := mayBeReached(cfg, cfg.Endpoint.ConsoleAddr, "the console", "it shows and changes everything in the endpoint: bind --console-addr to 127.0.0.1, or say --open to let anybody in"); err != nil {
+		return nil, err
+	}
+	if cfg.Endpoint.SecretKey == config.Default().Endpoint.SecretKey {
+		if err := mayBeReached(cfg, cfg.Endpoint.Addr, "the endpoint", "everybody knows its secret: set another with --secret-key, bind --endpoint-addr to 127.0.0.1, or say --open to let anybody in"); err != nil {
+			return nil, err
+		}
+	}
 	api, err := listen(cfg.Endpoint.Addr, "endpoint", "endpoint-addr")
 	if err != nil {
 		return nil, err
@@ -75,6 +83,18 @@ func Up(ctx context.Context, cfg config.Config, out IO) error {
 		return err
 	}
 	log := logger(cfg, out.Err)
+	if cfg.Mode == modeCoupled {
+		cfg.Web.Addr = cfg.Coupled.WebAddr // whose page it is
+	}
+	access, err := openAccess(cfg, log)
+	if err != nil {
+		return err
+	}
+	if cfg.Mode != modeDecoupled {
+		if err := coupledMayBeReached(cfg); err != nil {
+			return err
+		}
+	}
 	// All addresses are taken before anything starts, so that a taken one costs nothing.
 	ln, err := takePorts(cfg)
 	defer ln.close()
@@ -90,7 +110,7 @@ func Up(ctx context.Context, cfg config.Config, out IO) error {
 		Credentials: credentials.NewStaticCredentialsProvider(cfg.Endpoint.AccessKey, cfg.Endpoint.SecretKey, ""),
 	}
 	if cfg.App.PageURL == "" {
-		cfg.App.PageURL = "http://" + cfg.Web.Addr
+		cfg.App.PageURL = access.scheme + "://" + cfg.Web.Addr
 	}
 	tiers := service{name: "tiers", run: func(ctx context.Context) error {
 		var pairs []service
@@ -102,12 +122,12 @@ func Up(ctx context.Context, cfg config.Config, out IO) error {
 			if _, _, err := provision.Ensure(ctx, d.clients, d.spec); err != nil {
 				return stopped(ctx, err)
 			}
-			pairs = append(pairs, appTier(cfg, book, c, ln.app, log), webTier(cfg, book, c, ln.web, log))
+			pairs = append(pairs, appTier(cfg, book, c, ln.app, log), access.webTier(cfg, book, c, ln.web, log))
 		}
 		if cfg.Mode != modeDecoupled {
-			pairs = append(pairs, coupledApp(cfg, book, c, ln.coupledApp, log), coupledWeb(cfg, book, c, ln.coupledWeb, log))
+			pairs = append(pairs, coupledApp(cfg, book, c, ln.coupledApp, log), access.coupledWeb(cfg, book, c, ln.coupledWeb, log))
 		}
-		welcome(cfg, out, endpoint.URL())
+		welcome(cfg, out, access.scheme, endpoint.URL())
 		return runAll(ctx, log, pairs...)
 	}}
 	err = runAll(ctx, log, service{"endpoint", endpoint.Run}, tiers)
@@ -147,17 +167,17 @@ func (p ports) close() {
 	}
 }
 
-func welcome(cfg config.Config, out IO, url string) {
+func welcome(cfg config.Config, out IO, scheme, url string) {
 	var pages strings.Builder
 	if cfg.Mode != modeCoupled {
-		fmt.Fprintf(&pages, "  page               http://%s\n", cfg.Web.Addr)
+		fmt.Fprintf(&pages, "  page               %s://%s\n", scheme, cfg.Web.Addr)
 	}
 	if cfg.Mode != modeDecoupled {
-		fmt.Fprintf(&pages, "  page, coupled      http://%s  (calls http://%s%s)\n", cfg.Coupled.WebAddr, cfg.Coupled.AppAddr, coupled.Path)
+		fmt.Fprintf(&pages, "  page, coupled      %s://%s  (calls http://%s%s)\n", scheme, cfg.Coupled.WebAddr, cfg.Coupled.AppAddr, coupled.Path)
 	}
 	try := os.Args[0] + ` upload photo.jpg --tint '#ff8800' --wait`
 	if cfg.Mode == modeCoupled {
-		try = "curl -F file=@photo.jpg -F tint='#ff8800' http://" + cfg.Coupled.WebAddr + "/api/images"
+		try = "curl -F file=@photo.jpg -F tint='#ff8800' " + scheme + "://" + cfg.Coupled.WebAddr + "/api/images"
 	}
 	fmt.Fprintf(out.Out, `Tintype is running.
 

@@ -36,16 +36,24 @@ func listen(addr, what, flag string) (net.Listener, error) {
 	return nil, f
 }
 
+// newHTTPServer bounds what a client may hold of the server by being slow or large.
+func newHTTPServer(h http.Handler, log *slog.Logger) *http.Server {
+	return &http.Server{
+		Handler:           h,
+		ReadHeaderTimeout: 15 * time.Second,
+		// For requests and answers of common size; handlers of uploads and of streams set their own.
+		ReadTimeout:    time.Minute,
+		WriteTimeout:   2 * time.Minute,
+		IdleTimeout:    2 * time.Minute,
+		MaxHeaderBytes: 64 << 10,
+		ErrorLog:       slog.NewLogLogger(log.Handler(), slog.LevelDebug),
+	}
+}
+
 // serve serves h on ln until ctx ends, then lets requests under way finish for as
 // long as drain, and closes what is left.
 func serve(ctx context.Context, ln net.Listener, h http.Handler, drain time.Duration, log *slog.Logger) error {
-	srv := &http.Server{
-		Handler:           h,
-		ReadHeaderTimeout: 15 * time.Second,
-		IdleTimeout:       2 * time.Minute,
-		MaxHeaderBytes:    64 << 10,
-		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug),
-	}
+	srv := newHTTPServer(h, log)
 	stopped := make(chan error, 1)
 	go func() { stopped <- srv.Serve(ln) }()
 	select {

@@ -27,20 +27,30 @@ const (
 // Web runs one web tier until ctx ends.
 func Web(ctx context.Context, cfg config.Config, out IO) error {
 	if cfg.Mode == modeCoupled {
+		cfg.Web.Addr = cfg.Coupled.WebAddr
+	}
+	access, err := openAccess(cfg, logger(cfg, out.Err))
+	if err != nil {
+		return err
+	}
+	if cfg.Mode == modeCoupled {
 		return runTier(ctx, cfg, out, tier{
-			addr: cfg.Coupled.WebAddr, name: "coupled web tier", flag: "coupled-web-addr", make: coupledWeb,
-			welcome: "The coupled web tier is at http://%s and calls " + cfg.Coupled.URL() + ". Ctrl-C stops it.\n",
+			addr: cfg.Coupled.WebAddr, name: "coupled web tier", flag: "coupled-web-addr", make: access.coupledWeb,
+			welcome: "The coupled web tier is at " + access.scheme + "://%s and calls " + cfg.Coupled.URL() + ". Ctrl-C stops it.\n",
 		})
 	}
 	return runTier(ctx, cfg, out, tier{
-		addr: cfg.Web.Addr, name: "web tier", flag: "web-addr", make: webTier,
-		welcome: "The web tier is at http://%s. Ctrl-C stops it.\n",
+		addr: cfg.Web.Addr, name: "web tier", flag: "web-addr", make: access.webTier,
+		welcome: "The web tier is at " + access.scheme + "://%s. Ctrl-C stops it.\n",
 	})
 }
 
 // Worker runs one app tier until ctx ends.
 func Worker(ctx context.Context, cfg config.Config, out IO) error {
 	if cfg.Mode == modeCoupled {
+		if err := coupledMayBeReached(cfg); err != nil {
+			return err
+		}
 		return runTier(ctx, cfg, out, tier{
 			addr: cfg.Coupled.AppAddr, name: "coupled app tier", flag: "coupled-app-addr", make: coupledApp,
 			welcome: "The coupled app tier takes POST http://%s" + coupled.Path + ". Ctrl-C stops it.\n",
@@ -79,11 +89,11 @@ func runTier(ctx context.Context, cfg config.Config, out IO, t tier) error {
 
 // webTier is the web tier as a service. It waits for the endpoint if that does not
 // answer yet.
-func webTier(cfg config.Config, book *recipe.Book, c aws.Config, ln net.Listener, log *slog.Logger) service {
+func (access *webAccess) webTier(cfg config.Config, book *recipe.Book, c aws.Config, ln net.Listener, log *slog.Logger) service {
 	return service{name: "web tier", run: func(ctx context.Context) error {
 		defer ln.Close()
-		if !isLoopback("http://" + ln.Addr().String()) {
-			log.Warn("the web tier is open to other machines and asks nobody who they are: put a proxy that does in front of it", "address", ln.Addr().String())
+		if !access.guard.Asks() && !isLoopback("http://"+ln.Addr().String()) {
+			log.Warn("the web tier is open to other machines and asks nobody who they are", "address", ln.Addr().String())
 		}
 		d, err := openDeployment(cfg, c)
 		if err != nil {
@@ -99,17 +109,22 @@ func webTier(cfg config.Config, book *recipe.Book, c aws.Config, ln net.Listener
 		}
 		apps := d.presences(cfg, log)
 		srv, err := web.New(web.Options{
-			Store: d.store, Recipes: book,
+			Store: d.store, Recipes: book, DeadLetters: webDeadLetters(d, res, log),
 			Notifier: web.NotifierOptions{SQS: d.clients.SQS, SNS: d.clients.SNS, TopicARN: res.CompletionTopicARN, Host: host},
 			Backlog:  d.backlog(cfg, res, apps), Apps: apps, AppsEvery: cfg.Presence,
 			Mode: modeDecoupled, MaxBytes: cfg.Limits.Bytes, MaxPixels: cfg.Limits.Pixels, MaxSide: cfg.Limits.Side,
-			Origins: cfg.Web.Origins, Uploads: cfg.Web.Uploads, Version: Program(), Logger: log.With("tier", "web"),
+			Names: web.Names{
+				Uploads: cfg.Names.Uploads(), Results: cfg.Names.Results(), Queue: cfg.Names.Queue, DeadLetters: cfg.Names.DeadLetterQueue,
+				UploadTopic: cfg.Names.UploadTopic, CompletionTopic: cfg.Names.CompletionTopic,
+			},
+			Origins: pageOrigins(cfg), Auth: access.guard, CORSOrigins: cfg.Web.Access.CORSOrigins,
+			Uploads: cfg.Web.Uploads, Version: Program(), Logger: log.With("tier", "web"),
 		})
 		if err != nil {
 			return err
 		}
 		return runAll(ctx, log,
-			service{"web server", func(ctx context.Context) error { return serve(ctx, ln, srv.Handler(), cfg.Drain, log) }},
+			service{"web server", func(ctx context.Context) error { return serve(ctx, access.secure(ln), srv.Handler(), cfg.Drain, log) }},
 			// Stops first: it ends the event streams, for which the server would wait.
 			service{"completion messages", srv.Run},
 		)
@@ -151,7 +166,7 @@ func workQueue(ctx context.Context, cfg config.Config, book *recipe.Book, c aws.
 		announcer.PageURL = func(string) string { return page }
 	}
 	w, err := worker.New(worker.Options{
-		Store: d.store, Imaging: engine, Recipes: book,
+		Store: d.store, Imaging: engine, Recipes: book, Attempts: d.store,
 		Announcer:     announcer,
 		UploadsBucket: d.spec.UploadsBucket, MaxBytes: cfg.Limits.Bytes, Workers: cfg.App.Workers, ImageTimeout: timeout,
 		InWorkChanged: status.changed,

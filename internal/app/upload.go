@@ -51,7 +51,9 @@ func Upload(ctx context.Context, cfg config.Config, out IO, o UploadOptions, fil
 		return err
 	}
 	meter := &meter{}
-	c.HTTPClient = awshttp.NewBuildableClient().WithTransportOptions(func(t *http.Transport) { t.MaxIdleConnsPerHost = 8 })
+	if b, ok := c.HTTPClient.(*awshttp.BuildableClient); ok {
+		c.HTTPClient = b.WithTransportOptions(func(t *http.Transport) { t.MaxIdleConnsPerHost = 8 })
+	}
 	c.HTTPClient = &meteredClient{inner: c.HTTPClient, meter: meter}
 	d, err := openDeployment(cfg, c)
 	if err != nil {

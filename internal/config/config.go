@@ -105,6 +105,7 @@ type Web struct {
 	// Addr: buckets' CORS rules and the Host check accept them.
 	Origins []string
 	Uploads int // uploads that may pass through at once
+	Access  Access
 }
 
 // App is the app tier.
@@ -166,15 +167,15 @@ func Default() Config {
 			Addr: "127.0.0.1:4566", ConsoleAddr: "127.0.0.1:4567", Data: "./data",
 			Region: "us-east-1", AccessKey: "test", SecretKey: "test", MailFrom: "no-reply@sns.tintype.local",
 		},
-		Web: Web{Addr: "127.0.0.1:8007", Uploads: 32},
+		Web: Web{Addr: "127.0.0.1:8007", Uploads: 32, Access: defaultAccess()},
 		App: App{Addr: "127.0.0.1:8010", Workers: runtime.GOMAXPROCS(0),
 			Isolation: "process", ImageTimeout: time.Minute, ImageMemory: 3 << 30},
-		Limits: Limits{Bytes: 50_000_000, Pixels: 100_000_000, Side: 20_000, Frames: 300},
-		Log:    Log{Level: "info", Format: "text"},
+		Limits:  Limits{Bytes: 50_000_000, Pixels: 100_000_000, Side: 20_000, Frames: 300},
+		Log:     Log{Level: "info", Format: "text"},
+		Mode:    "decoupled",
+		Coupled: Coupled{WebAddr: "127.0.0.1:8008", AppAddr: "127.0.0.1:8009", Waiting: 256},
 		// Often enough to watch, for a few cents a day on AWS: docs/adr/0021.
 		Presence: 5 * time.Second,
-		Mode:     "decoupled",
-		Coupled:  Coupled{WebAddr: "127.0.0.1:8008", AppAddr: "127.0.0.1:8009", Waiting: 256},
 		Drain:    25 * time.Second,
 	}
 }
@@ -188,6 +189,7 @@ const (
 	GroupAWS                   // which AWS
 	GroupEndpoint              // the embedded endpoint
 	GroupWeb                   // the web tier
+	GroupAccess                // who may use the web tier
 	GroupApp                   // the app tier
 	GroupImaging               // how images are processed
 	GroupLimits                // what is accepted as an image
@@ -229,13 +231,17 @@ func (c *Config) Bind(fs *pflag.FlagSet, groups ...Group) {
 			fs.StringVar(&c.Endpoint.SMTPUser, "smtp-user", c.Endpoint.SMTPUser, "user to authenticate as at the SMTP server")
 			fs.StringVar(&c.Endpoint.SMTPPassword, "smtp-password", c.Endpoint.SMTPPassword, "password of that user; better given as TINTYPE_SMTP_PASSWORD")
 			fs.StringVar(&c.Endpoint.MailFrom, "mail-from", c.Endpoint.MailFrom, "sender of those mails")
+			bindOpen(fs, &c.Web.Access.Open)
 		case GroupWeb:
 			fs.StringVar(&c.Web.Addr, "web-addr", c.Web.Addr, "address of the web tier")
 			fs.StringSliceVar(&c.Web.Origins, "origin", c.Web.Origins, "further origin (scheme://host:port) that the page is served under; repeatable")
 			fs.IntVar(&c.Web.Uploads, "uploads", c.Web.Uploads, "uploads that may pass through the web tier at once; further ones are refused")
+			bindPageURL(fs, &c.App.PageURL)
+		case GroupAccess:
+			c.Web.Access.bind(fs)
 		case GroupApp:
 			fs.StringVar(&c.App.Addr, "app-addr", c.App.Addr, "address of the app tier's health, readiness and metrics")
-			fs.StringVar(&c.App.PageURL, "page-url", c.App.PageURL, "URL of the page, for completion mails to link to")
+			bindPageURL(fs, &c.App.PageURL)
 			fs.IntVar(&c.App.Workers, "workers", c.App.Workers, "images computed at once")
 			fs.IntVar(&c.App.Slots, "slots", c.App.Slots, "messages in work at once, those that fetch and store among them; 0: four times --workers and four")
 		case GroupImaging:
@@ -254,6 +260,7 @@ func (c *Config) Bind(fs *pflag.FlagSet, groups ...Group) {
 			fs.StringVar(&c.Coupled.WebAddr, "coupled-web-addr", c.Coupled.WebAddr, "address of the coupled web tier")
 			fs.StringVar(&c.Coupled.AppAddr, "coupled-app-addr", c.Coupled.AppAddr, "address of the coupled app tier")
 			fs.StringVar(&c.Coupled.ProcessURL, "process-url", c.Coupled.ProcessURL, "URL at which the coupled web tier calls the app tier; without it http:// and --coupled-app-addr")
+			bindOpen(fs, &c.Web.Access.Open)
 			fs.IntVar(&c.Coupled.Waiting, "waiting", c.Coupled.Waiting, "calls that may wait for the coupled app tier at once; further ones are refused")
 		case GroupPresence:
 			fs.DurationVar(&c.Presence, "presence", c.Presence, "how often an app tier at work says in the results bucket what it has in work, and a web tier looks; 0: never")
@@ -264,6 +271,13 @@ func (c *Config) Bind(fs *pflag.FlagSet, groups ...Group) {
 			fs.StringVar(&c.Log.Level, "log-level", c.Log.Level, "debug, info, warn or error")
 			fs.StringVar(&c.Log.Format, "log-format", c.Log.Format, "text or json")
 		}
+	}
+}
+
+// bindPageURL declares --page-url, which both tiers take.
+func bindPageURL(fs *pflag.FlagSet, to *string) {
+	if fs.Lookup("page-url") == nil {
+		fs.StringVar(to, "page-url", *to, "URL of the page as browsers reach it: mails link to it, and OpenID providers send people back to it")
 	}
 }
 
@@ -314,7 +328,7 @@ func (c *Config) Validate() error {
 		}
 	}
 	for _, o := range c.Web.Origins {
-		if u, err := url.Parse(o); !isHTTP(o) || err != nil || (u.Path != "" && u.Path != "/") {
+		if !isOrigin(o) {
 			bad("--origin: %q is no origin such as https://images.example.com", o)
 		}
 	}
@@ -331,6 +345,7 @@ func (c *Config) Validate() error {
 			bad("--email: %q is no mail address", e)
 		}
 	}
+	c.Web.Access.validate(bad)
 	if c.App.Workers < 1 {
 		bad("--workers: %d: at least 1", c.App.Workers)
 	}

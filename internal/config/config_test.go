@@ -9,7 +9,7 @@ import (
 	"github.com/spf13/pflag"
 )
 
-var allGroups = []Group{GroupNames, GroupEndpoint, GroupAWS, GroupWeb, GroupApp, GroupImaging, GroupLimits, GroupProvision, GroupRun}
+var allGroups = []Group{GroupNames, GroupEndpoint, GroupAWS, GroupWeb, GroupAccess, GroupApp, GroupImaging, GroupLimits, GroupProvision, GroupRun}
 
 func load(t *testing.T, file string, env map[string]string, args ...string) (Config, error) {
 	t.Helper()
@@ -83,6 +83,22 @@ func TestValidateNamesTheFlag(t *testing.T) {
 		"documents":            {[]string{"--documents", "svg,ps"}, "--documents"},
 		"documents unconfined": {[]string{"--documents", "svg", "--isolation", "none"}, "--documents"},
 		"image memory":         {[]string{"--image-memory", "2000"}, "--image-memory"},
+		"auth":                 {[]string{"--auth", "maybe"}, "--auth"},
+		"basic, no users":      {[]string{"--auth", "basic"}, "--users"},
+		"oidc, no issuer":      {[]string{"--auth", "oidc", "--oidc-client-id", "x", "--allow", "*"}, "--oidc-issuer"},
+		"oidc by http":         {[]string{"--auth", "oidc", "--oidc-issuer", "http://idp.example", "--oidc-client-id", "x", "--allow", "*"}, "want https"},
+		"oidc, nobody allowed": {[]string{"--auth", "oidc", "--oidc-issuer", "https://idp.example", "--oidc-client-id", "x"}, "--allow"},
+		"proxy, no addresses":  {[]string{"--auth", "proxy"}, "--trusted-proxies"},
+		"proxies everywhere":   {[]string{"--trusted-proxies", "0.0.0.0/0"}, "everybody"},
+		"proxies by name":      {[]string{"--trusted-proxies", "proxy.example"}, "--trusted-proxies"},
+		"user header":          {[]string{"--user-header", "X User"}, "--user-header"},
+		"tokens for nobody":    {[]string{"--tokens", "t"}, "--tokens"},
+		"half of TLS":          {[]string{"--tls-cert", "c.pem"}, "--tls-key"},
+		"short sessions":       {[]string{"--session-life", "1s"}, "--session-life"},
+		"cors with a path":     {[]string{"--cors-origin", "https://a.example/x"}, "--cors-origin"},
+		"client limits":        {[]string{"--client-limits", "some"}, "--client-limits"},
+		"client uploads":       {[]string{"--client-uploads", "-1"}, "--client-uploads"},
+		"client failures":      {[]string{"--client-failures", "0"}, "--client-failures"},
 		"level":                {[]string{"--log-level", "loud"}, "--log-level"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -98,6 +114,17 @@ func TestValidateNamesTheFlag(t *testing.T) {
 	c := Default()
 	if err := c.Validate(); err != nil {
 		t.Errorf("the defaults are refused: %v", err)
+	}
+}
+
+func TestOnLoopback(t *testing.T) {
+	for addr, want := range map[string]bool{
+		"127.0.0.1:80": true, "127.1.2.3:80": true, "localhost:80": true, "[::1]:80": true, "[::ffff:127.0.0.1]:80": true,
+		":80": false, "0.0.0.0:80": false, "[::]:80": false, "192.168.1.2:80": false, "localhost.example:80": false, "127.0.0.1": false,
+	} {
+		if got := OnLoopback(addr); got != want {
+			t.Errorf("OnLoopback(%q) = %v", addr, got)
+		}
 	}
 }
 

@@ -36,23 +36,31 @@ type document struct {
 	Error *struct{ Code, Message string }
 }
 
-// form builds a multipart form with the file first, as curl sends it.
+// form builds a multipart form with the file last, as S3 wants it and curl sends it.
 func form(t *testing.T, fields map[string]string, name string, file []byte) (body io.Reader, contentType string) {
 	t.Helper()
+	body, contentType, err := multipartForm(fields, name, file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return body, contentType
+}
+
+func multipartForm(fields map[string]string, name string, file []byte) (body io.Reader, contentType string, err error) {
 	var b bytes.Buffer
 	w := multipart.NewWriter(&b)
 	for k, v := range fields {
 		if err := w.WriteField(k, v); err != nil {
-			t.Fatal(err)
+			return nil, "", err
 		}
 	}
 	part, err := w.CreateFormFile("file", name)
 	if err != nil {
-		t.Fatal(err)
+		return nil, "", err
 	}
 	part.Write(file)
 	w.Close()
-	return &b, w.FormDataContentType()
+	return &b, w.FormDataContentType(), nil
 }
 
 // post sends a form and decodes the JSON answer.

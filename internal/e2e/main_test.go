@@ -4,12 +4,15 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"flag"
 	"fmt"
 	"net"
 	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -21,6 +24,7 @@ import (
 var binary string
 
 func TestMain(m *testing.M) {
+	flag.Parse()
 	dir, err := os.MkdirTemp("", "tintype-e2e-")
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
@@ -31,6 +35,10 @@ func TestMain(m *testing.M) {
 	if err != nil {
 		fmt.Fprintf(os.Stderr, "build: %v\n%s", err, out)
 		os.Exit(1)
+	}
+	// These tests mostly wait: for leases to run out, for readiness, for what is silent.
+	if p := flag.Lookup("test.parallel"); p != nil && p.Value.String() == strconv.Itoa(runtime.GOMAXPROCS(0)) {
+		_ = p.Value.Set(strconv.Itoa(2 * runtime.GOMAXPROCS(0))) // a number, as it wants
 	}
 	code := m.Run()
 	os.RemoveAll(dir)
@@ -119,8 +127,17 @@ func cleanEnv(extra ...string) []string {
 // start runs tintype in the background and ends it, if still there, with the test.
 func start(t *testing.T, env []string, args ...string) *process {
 	t.Helper()
+	return startBin(t, binary, env, args...)
+}
+
+// startBin is start for another build of the program; empty: binary.
+func startBin(t *testing.T, bin string, env []string, args ...string) *process {
+	t.Helper()
+	if bin == "" {
+		bin = binary
+	}
 	p := &process{t: t, name: args[0], out: &output{}, done: make(chan struct{})}
-	p.cmd = exec.Command(binary, args...)
+	p.cmd = exec.Command(bin, args...)
 	p.cmd.Env = env
 	p.cmd.Stdout, p.cmd.Stderr = p.out, p.out
 	if err := p.cmd.Start(); err != nil {

@@ -26,7 +26,9 @@ type system struct {
 	t *testing.T
 
 	endpointAddr, consoleAddr, webAddr, appAddr string
+	url                                         string // of the endpoint
 	data                                        string
+	bin                                         string   // of tiers that are started from now on; empty: binary
 	env                                         []string // of the tiers and commands
 
 	s3  *s3.Client
@@ -42,10 +44,17 @@ func newSystem(t *testing.T) *system {
 
 // at points environment and clients at an endpoint.
 func (s *system) at(url string) {
-	s.env = cleanEnv("AWS_ENDPOINT_URL="+url, "AWS_ACCESS_KEY_ID=test", "AWS_SECRET_ACCESS_KEY=test", "AWS_REGION=us-east-1", "AWS_DEFAULT_REGION=us-east-1")
+	s.url = url
+	s.through(url)
 	c := aws.Config{Region: "us-east-1", BaseEndpoint: aws.String(url), Credentials: credentials.NewStaticCredentialsProvider("test", "test", "")}
 	s.s3 = s3.NewFromConfig(c, func(o *s3.Options) { o.UsePathStyle = true })
 	s.sqs, s.sns = sqs.NewFromConfig(c), sns.NewFromConfig(c)
+}
+
+// through lets tiers and commands that are started from now on reach the endpoint by
+// another URL than the test itself.
+func (s *system) through(url string) {
+	s.env = cleanEnv("AWS_ENDPOINT_URL="+url, "AWS_ACCESS_KEY_ID=test", "AWS_SECRET_ACCESS_KEY=test", "AWS_REGION=us-east-1", "AWS_DEFAULT_REGION=us-east-1")
 }
 
 func (s *system) web() string     { return "http://" + s.webAddr }
@@ -77,14 +86,14 @@ func (s *system) provision(args ...string) {
 
 func (s *system) startApp(args ...string) *process {
 	s.t.Helper()
-	p := start(s.t, s.env, append([]string{"app", "--app-addr", s.appAddr}, args...)...)
+	p := startBin(s.t, s.bin, s.env, append([]string{"app", "--app-addr", s.appAddr}, args...)...)
 	p.ready(s.app() + "/readyz")
 	return p
 }
 
 func (s *system) startWeb(args ...string) *process {
 	s.t.Helper()
-	p := start(s.t, s.env, append([]string{"web", "--web-addr", s.webAddr}, args...)...)
+	p := startBin(s.t, s.bin, s.env, append([]string{"web", "--web-addr", s.webAddr}, args...)...)
 	p.ready(s.web() + "/readyz")
 	return p
 }
@@ -170,5 +179,6 @@ func getJSON(url string, v any) error {
 
 func isNotFound(err error) bool {
 	var missing *s3types.NoSuchKey
-	return errors.As(err, &missing)
+	var none *s3types.NotFound // of HEAD, whose answer has no body to say what
+	return errors.As(err, &missing) || errors.As(err, &none)
 }

@@ -41,6 +41,9 @@ func completionID(m *recipe.Manifest) string {
 	if m.Error != nil {
 		parts = append(parts, m.Error.Code)
 	}
+	if m.Backfill != "" {
+		parts = append(parts, m.Backfill)
+	}
 	sum := sha256.Sum256([]byte(strings.Join(parts, "\n")))
 	return hex.EncodeToString(sum[:])
 }

@@ -28,6 +28,7 @@ type Upload struct {
 	Sequencer string // hexadecimal; orders events of one key, see Later
 	Name      string // "ObjectCreated:Put"
 	Time      time.Time
+	Backfill  *Backfill // nil in S3's own events
 }
 
 // Kind says what a message is.
@@ -88,6 +89,15 @@ type message struct {
 	Records []record        `json:"Records"`
 }
 
+func (m *message) backfill() bool {
+	for i := range m.Records {
+		if m.Records[i].EventSource == sourceBackfill {
+			return true
+		}
+	}
+	return false
+}
+
 type record struct {
 	EventSource string `json:"eventSource"`
 	EventName   string `json:"eventName"`
@@ -104,6 +114,7 @@ type record struct {
 			Sequencer string `json:"sequencer"`
 		} `json:"object"`
 	} `json:"s3"`
+	Backfill *Backfill `json:"backfill"`
 }
 
 func parse(body []byte, envelope bool) (Parsed, error) {
@@ -131,10 +142,20 @@ func parse(body []byte, envelope bool) (Parsed, error) {
 		return Parsed{Kind: Test}, nil
 	case len(m.Records) == 0:
 		return Parsed{}, fmt.Errorf("the message is JSON, but has no S3 records")
+	case m.backfill() && !envelope:
+		return Parsed{}, fmt.Errorf("there are records of a backfill, which comes straight, not through a topic")
 	}
 	p := Parsed{Kind: Other}
 	for i := range m.Records {
 		r := &m.Records[i]
+		if r.EventSource == sourceBackfill {
+			u, err := r.backfilled()
+			if err != nil {
+				return Parsed{}, fmt.Errorf("record %d: %w", i+1, err)
+			}
+			p.Uploads, p.Kind = append(p.Uploads, u), Uploads
+			continue
+		}
 		if !strings.HasSuffix(r.EventSource, ":s3") { // "aws:s3"; S3-compatible stores put their own name first
 			return Parsed{}, fmt.Errorf("record %d comes from %s, not from S3", i+1, quote([]byte(r.EventSource)))
 		}

@@ -125,7 +125,7 @@ func TestLater(t *testing.T) {
 }
 
 func FuzzParse(f *testing.F) {
-	for _, s := range []string{s3Event, envelope(s3Event), testEvent, envelope(testEvent), records(rec("ObjectRemoved:Delete", "x")), "", "null", "[]", `{"Type":"Notification"}`, strings.Repeat("[", 100)} {
+	for _, s := range []string{s3Event, envelope(s3Event), testEvent, envelope(testEvent), records(rec("ObjectRemoved:Delete", "x")), "", "null", "[]", `{"Type":"Notification"}`, strings.Repeat("[", 100), encoded(f, backfilled), envelope(encoded(f, backfilled))} {
 		f.Add([]byte(s))
 	}
 	f.Fuzz(func(t *testing.T, body []byte) {
@@ -142,6 +142,9 @@ func FuzzParse(f *testing.F) {
 		for _, u := range p.Uploads {
 			if u.Key == "" || len(u.Key) > maxKey || u.Bucket == "" || u.Size < 0 || !strings.HasPrefix(u.Name, "ObjectCreated:") {
 				t.Fatalf("accepted %+v", u)
+			}
+			if b := u.Backfill; b != nil && (!isJob(b.Job) || !isETag(b.Replaces) || u.ETag == "" || u.Sequencer != "") {
+				t.Fatalf("accepted %+v of a backfill %+v", u, b)
 			}
 		}
 	})

@@ -39,6 +39,10 @@ const (
 	CodeRequestTooLarge = "request_too_large"
 	CodeMediaType       = "wrong_content_type"
 	CodeBusy            = "busy"
+	CodeSignedOut       = "signed_out"           // nobody, or not any more
+	CodeForbidden       = "forbidden"            // somebody who may not do this
+	CodeTooMany         = "too_many_requests"    // too often
+	CodeNoSpace         = "insufficient_storage" // of the disk that uploads pass through
 	CodeBadGateway      = "app_tier_unavailable" // the tier behind this one does not answer
 	CodeGatewayTimeout  = "app_tier_timeout"     // the tier behind this one takes too long
 )
@@ -80,6 +84,10 @@ var kinds = map[string]kind{
 	CodeRequestTooLarge: {http.StatusRequestEntityTooLarge, "Request too large"},
 	CodeMediaType:       {http.StatusUnsupportedMediaType, "Wrong content type"},
 	CodeBusy:            {http.StatusServiceUnavailable, "Too many uploads at once"},
+	CodeSignedOut:       {http.StatusUnauthorized, "Not signed in"},
+	CodeForbidden:       {http.StatusForbidden, "Not allowed"},
+	CodeTooMany:         {http.StatusTooManyRequests, "Too many requests"},
+	CodeNoSpace:         {http.StatusInsufficientStorage, "No room for uploads"},
 	CodeBadGateway:      {http.StatusBadGateway, "The app tier does not answer"},
 	CodeGatewayTimeout:  {http.StatusGatewayTimeout, "The app tier takes too long"},
 }

@@ -131,6 +131,9 @@ func (e *Engine) receive(ctx context.Context, n int) ([]*lease, error) {
 	}
 	leases := make([]*lease, 0, len(out.Messages))
 	for _, m := range out.Messages {
+		if e.holding(aws.ToString(m.ReceiptHandle)) {
+			continue
+		}
 		leases = append(leases, e.hold(message(m, now), aws.ToString(m.ReceiptHandle)))
 	}
 	e.received.Add(int64(len(leases)))

@@ -35,6 +35,16 @@ type Manifest struct {
 	Program    string   `json:"program"`             // "tintype 0.1.0"
 	Libvips    string   `json:"libvips"`             // "8.14.1"
 	MessageID  string   `json:"messageId,omitempty"` // the SQS message that led here
+	Asked      *Asked   `json:"asked,omitempty"`     // nil in older manifests, and where the original's metadata could not be read
+	Backfill   string   `json:"backfill,omitempty"`  // the job of the backfill that led here; empty where an upload did
+}
+
+// Asked is what an upload said of its recipe, in its metadata. The rules complete it
+// (Book.Choose). It is kept so that it can be told without asking S3 for each original
+// whether the recipes of another day would do something else.
+type Asked struct {
+	Recipe string            `json:"recipe,omitempty"` // empty: none
+	Params map[string]string `json:"params,omitempty"` // raw
 }
 
 // Source is the uploaded object as it was when it was read.

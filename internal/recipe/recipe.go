@@ -7,7 +7,11 @@
 // internal/fault.
 package recipe
 
-import "slices"
+import (
+	"fmt"
+	"slices"
+	"strconv"
+)
 
 // Default is the name of the recipe used where an upload names none.
 const Default = "tint"
@@ -50,6 +54,25 @@ type Param struct {
 // Text, a float64 for a Number or Integer, a bool for a Boolean. Every parameter of the
 // recipe is present.
 type Params map[string]any
+
+// Raw are the parameters as an upload would give them. Read back from JSON they are of the
+// same types.
+func (p Params) Raw() map[string]string {
+	raw := make(map[string]string, len(p))
+	for name, v := range p {
+		switch v := v.(type) {
+		case string:
+			raw[name] = v
+		case bool:
+			raw[name] = strconv.FormatBool(v)
+		case float64:
+			raw[name] = strconv.FormatFloat(v, 'f', -1, 64)
+		default:
+			raw[name] = fmt.Sprint(v)
+		}
+	}
+	return raw
+}
 
 // StepKind names an operation.
 type StepKind string

@@ -25,6 +25,9 @@ var (
 	ErrConflict = errors.New("written by somebody else in between")
 	// ErrUnreadable means that what stands at a manifest's key is no manifest.
 	ErrUnreadable = errors.New("not a manifest")
+	// ErrMisplaced means that what stands at a manifest's key is another image's. It is
+	// ErrUnreadable as well.
+	ErrMisplaced = errors.New("the manifest of another image")
 )
 
 // code is the HTTP status and the S3 error code of err, or zero values.

@@ -4,15 +4,12 @@ import (
 	"context"
 	"encoding/base64"
 	"errors"
-	"fmt"
 	"iter"
-	"net/url"
 	"strings"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
-	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 
 	"github.com/tintype/tintype/internal/fault"
 )
@@ -122,57 +119,28 @@ func (s *Store) List(ctx context.Context, cursor string, limit int) (page []Sour
 			return nil, "", err
 		}
 		if len(page) == limit {
-			return page, base64.RawURLEncoding.EncodeToString([]byte(page[limit-1].Key)), nil
+			return page, CursorAfter(page[limit-1].Key), nil
 		}
 		page = append(page, info)
 	}
 	return page, "", nil
 }
 
+// CursorAfter is the cursor with which List goes on after a key.
+func CursorAfter(key string) string { return base64.RawURLEncoding.EncodeToString([]byte(key)) }
+
 // scan yields every object under prefix whose key is greater than after. Page is how
 // many are asked for at a time, 0 for S3's own 1,000.
 func (s *Store) scan(ctx context.Context, bucket, prefix, after string, page int32) iter.Seq2[SourceInfo, error] {
-	op := "list s3://" + bucket + "/" + prefix
 	return func(yield func(SourceInfo, error) bool) {
-		in := &s3.ListObjectsV2Input{
-			Bucket: &bucket,
-			// Keys may hold characters that XML cannot.
-			EncodingType: types.EncodingTypeUrl,
-		}
-		if prefix != "" {
-			in.Prefix = &prefix
-		}
-		if after != "" {
-			in.StartAfter = &after
-		}
-		if page > 0 {
-			in.MaxKeys = &page
-		}
-		for {
-			out, err := s.client.ListObjectsV2(ctx, in)
+		for o, err := range s.objects(ctx, bucket, prefix, after, page) {
 			if err != nil {
-				yield(SourceInfo{}, classify(op, err))
+				yield(SourceInfo{}, err)
 				return
 			}
-			for _, o := range out.Contents {
-				key := aws.ToString(o.Key)
-				if out.EncodingType == types.EncodingTypeUrl {
-					if key, err = url.QueryUnescape(key); err != nil {
-						yield(SourceInfo{}, classify(op, fmt.Errorf("the listing holds a key that cannot be decoded: %w", err)))
-						return
-					}
-				}
-				if !yield(SourceInfo{
-					ID: IDForKey(key), Key: key, Size: aws.ToInt64(o.Size),
-					ETag: bareETag(aws.ToString(o.ETag)), LastModified: aws.ToTime(o.LastModified),
-				}, nil) {
-					return
-				}
-			}
-			if !aws.ToBool(out.IsTruncated) || aws.ToString(out.NextContinuationToken) == "" {
+			if !yield(SourceInfo{ID: IDForKey(o.Key), Key: o.Key, Size: o.Size, ETag: o.ETag, LastModified: o.LastModified}, nil) {
 				return
 			}
-			in.ContinuationToken = out.NextContinuationToken
 		}
 	}
 }

@@ -67,6 +67,7 @@ func (s *Store) PresignUpload(ctx context.Context, in PresignUpload) (Form, erro
 		func(o *s3.PresignPostOptions) {
 			o.Conditions = conditions
 			o.Expires = s.opts.PresignTTL
+			o.PostPresigner = punctualPost{o.PostPresigner, s.clock}
 		})
 	if err != nil {
 		return Form{}, classify(op, err)

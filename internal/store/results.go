@@ -80,6 +80,10 @@ func (s *Store) Manifest(ctx context.Context, id string) (*recipe.Manifest, stri
 		return nil, etag, &fault.Error{Op: op, Kind: fault.Bug, Code: fault.CodeInternal,
 			Message: fmt.Sprintf("the result was written by a newer program (manifest version %d, known here: %d)", m.Version, recipe.ManifestVersion),
 			Hint:    "run the same version of tintype everywhere"}
+	case m.Version >= 1 && m.ID != id && ValidID(m.ID):
+		return nil, etag, unreadable(op, fmt.Errorf("%w: %w: it has the id %q", ErrUnreadable, ErrMisplaced, m.ID))
+	case m.Version >= 1 && m.ID == id && IDForKey(m.Source.Key) != id:
+		return nil, etag, unreadable(op, fmt.Errorf("%w: %w: it is of the original %q", ErrUnreadable, ErrMisplaced, clip(m.Source.Key, 200)))
 	case m.Version < 1 || m.ID != id:
 		return nil, etag, unreadable(op, fmt.Errorf("%w: it has version %d and id %q", ErrUnreadable, m.Version, clip(m.ID, 64)))
 	}

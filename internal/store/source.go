@@ -25,6 +25,7 @@ type Source struct {
 	VersionID    string        // empty in an unversioned bucket
 	ContentType  string        // as the uploader said; no defence
 	LastModified time.Time
+	Archived     bool              // of Stat: it lies in an archive, and nobody has restored it
 	Recipe       string            // empty: the default recipe
 	Params       map[string]string // raw, as uploaded; nil: the defaults
 	// MetaErr says why the recipe's parameters in the object's metadata cannot be read:

@@ -26,6 +26,7 @@ func (s *Store) Stat(ctx context.Context, key string) (*Source, error) {
 		VersionID:    realVersion(aws.ToString(out.VersionId)),
 		ContentType:  aws.ToString(out.ContentType),
 		LastModified: aws.ToTime(out.LastModified),
+		Archived:     unreadableNow(out),
 	}
 	src.Recipe, src.Params, src.MetaErr = decodeMeta(out.Metadata)
 	return src, nil

@@ -2,22 +2,25 @@
 //
 // It owns the key layout of the two buckets, the conditional writes that make the
 // manifest a commit point, listing, and the presigned forms and URLs that let
-// browsers reach S3 themselves. Of ours it imports only internal/fault, internal/outage
-// and internal/recipe.
+// browsers reach S3 themselves. Of ours it imports only internal/attempt,
+// internal/awsclock, internal/fault, internal/outage and internal/recipe.
 //
-// Every error it returns is a *fault.Error; those that a caller decides upon also
-// match a sentinel (ErrGone, ErrChanged, ErrNotFound, ErrConflict, ErrUnreadable)
-// by errors.Is.
+// Every error it returns is a *fault.Error; those that a caller decides upon also match
+// a sentinel (ErrGone, ErrChanged, ErrNotFound, ErrConflict, ErrUnreadable) by errors.Is.
 package store
 
 import (
 	"errors"
 	"fmt"
 	"net/url"
+	"slices"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
+
+	"github.com/tintype/tintype/internal/awsclock"
 )
 
 // DefaultPresignTTL is how long presigned forms and URLs work where Options does not say.
@@ -54,6 +57,7 @@ const (
 type Store struct {
 	client  *s3.Client
 	presign *s3.PresignClient // signs for the host that browsers see
+	clock   *awsclock.Clock
 	opts    Options
 }
 
@@ -99,12 +103,20 @@ func New(client *s3.Client, opts Options) (*Store, error) {
 		o.ResponseChecksumValidation = aws.ResponseChecksumValidationWhenRequired
 		o.RequestChecksumCalculation = aws.RequestChecksumCalculationWhenRequired
 	})
+	clock := &awsclock.Clock{}
 	return &Store{
-		client:  client,
-		presign: s3.NewPresignClient(signer, s3.WithPresignExpires(opts.PresignTTL)),
-		opts:    opts,
+		client: s3.New(client.Options(), func(o *s3.Options) { o.APIOptions = append(slices.Clone(o.APIOptions), clock.Learn) }),
+		presign: s3.NewPresignClient(signer, s3.WithPresignExpires(opts.PresignTTL), func(o *s3.PresignOptions) {
+			o.Presigner = punctual{v4.NewSigner(func(o *v4.SignerOptions) { o.DisableURIPathEscaping = true }), clock}
+		}),
+		clock: clock,
+		opts:  opts,
 	}, nil
 }
+
+// Now is the time by S3's clock, as far as its answers have told it: the time to note
+// wherever it will be compared with what S3, or another host, has noted.
+func (s *Store) Now() time.Time { return s.clock.Now().UTC() }
 
 // Bucket is the name of one of the two buckets.
 func (s *Store) Bucket(w Which) string {

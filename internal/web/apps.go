@@ -14,9 +14,9 @@ import (
 	"github.com/tintype/tintype/internal/store"
 )
 
-// maxLookUps bounds how many images one look at the app processes may cost requests for.
+// maxTold bounds how many images one look at the app processes may cost requests for.
 // Those beyond show as processing when somebody asks for them.
-const maxLookUps = 32
+const maxTold = 32
 
 // Processing is who has an image in work.
 type Processing struct {
@@ -131,7 +131,7 @@ func (w *watch) saw(ctx context.Context, named map[string]presence.Named) {
 			img.begin(n)
 			w.announce(img, since)
 			next[id] = n
-		} else if len(ask) < maxLookUps && store.ValidID(id) {
+		} else if len(ask) < maxTold && store.ValidID(id) {
 			ask = append(ask, id)
 			next[id] = n
 		}
@@ -143,7 +143,7 @@ func (w *watch) saw(ctx context.Context, named map[string]presence.Named) {
 		// A completion takes a moment: one look more before anybody is asked.
 		if !w.gone[id] {
 			gone[id], next[id] = true, n
-		} else if len(ask) < maxLookUps {
+		} else if len(ask) < maxTold {
 			ask = append(ask, id)
 		}
 	}
@@ -210,6 +210,6 @@ func (h *hub) queued(id string) (*Image, uint64) {
 func (h *hub) resultSince(id string, began time.Time) bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	finished, ok := h.finished[id]
-	return ok && !finished.Before(began)
+	of, ok := h.finished[id]
+	return ok && !of.finished.Before(began)
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/tintype/tintype/internal/event"
 	"github.com/tintype/tintype/internal/recipe"
 	"github.com/tintype/tintype/internal/store"
+	"github.com/tintype/tintype/internal/web/auth"
 )
 
 // uploadCoupled hands a received image to the app tier and answers when it is finished.
@@ -18,7 +19,7 @@ func (s *Server) uploadCoupled(w http.ResponseWriter, r *http.Request, form *spo
 	if err := s.tellCoupled(r, m, err); err != nil {
 		return err
 	}
-	s.log.Info("image processed", "image", m.ID, "key", m.Source.Key, "bytes", form.size, "recipe", m.Recipe)
+	s.log.Info("image processed", "image", m.ID, "key", m.Source.Key, "bytes", form.size, "recipe", m.Recipe, auth.By(r.Context()))
 	if html {
 		w.Header().Set("Location", "/")
 		w.WriteHeader(http.StatusSeeOther)
@@ -30,11 +31,14 @@ func (s *Server) uploadCoupled(w http.ResponseWriter, r *http.Request, form *spo
 
 // retryCoupled has a stored image processed again and answers when it is finished.
 func (s *Server) retryCoupled(w http.ResponseWriter, r *http.Request, info store.SourceInfo, recipeName string, params map[string]string) error {
+	if err := http.NewResponseController(w).SetWriteDeadline(time.Now().Add(coupled.CallTimeout + time.Minute)); err != nil {
+		return err
+	}
 	m, err := s.o.Processor.Again(r.Context(), info.Key, recipeName, params)
 	if err := s.tellCoupled(r, m, err); err != nil {
 		return err
 	}
-	s.log.Info("image processed again", "image", info.ID, "recipe", m.Recipe)
+	s.log.Info("image processed again", "image", info.ID, "recipe", m.Recipe, auth.By(r.Context()))
 	s.writeFinished(w, r, m)
 	return nil
 }

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/tintype/tintype/internal/fault"
+	"github.com/tintype/tintype/internal/web/auth"
 )
 
 const (
@@ -18,6 +19,17 @@ const (
 // handleEvents streams server-sent events.
 // Format: https://html.spec.whatwg.org/multipage/server-sent-events.html
 func (s *Server) handleEvents(w http.ResponseWriter, r *http.Request) {
+	if r.Method == http.MethodHead { // it has no body that a stream could be
+		w.Header().Set("Content-Type", "text/event-stream")
+		return
+	}
+	leave, err := s.o.Auth.Stream(r)
+	if err != nil {
+		s.fail(w, r, err)
+		return
+	}
+	defer leave()
+	user := auth.Of(r.Context()) // nil: nobody is asked
 	c, first, ok := s.hub.join(r.Header.Get("Last-Event-ID"), maxStreams)
 	if !ok {
 		s.fail(w, r, &fault.Error{Op: "open event stream", Kind: fault.Retry, Code: fault.CodeUnavailable, Message: "no more listeners"})
@@ -55,6 +67,10 @@ func (s *Server) handleEvents(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 	}
+	over := ending(user)
+	if over != nil {
+		defer over.Stop()
+	}
 	// Heartbeats keep proxies from closing an idle stream, and find clients that have gone.
 	beat := time.NewTicker(s.heartbeat)
 	defer beat.Stop()
@@ -62,7 +78,12 @@ func (s *Server) handleEvents(w http.ResponseWriter, r *http.Request) {
 		select {
 		case <-r.Context().Done():
 			return
+		case <-over.after():
+			return
 		case <-beat.C:
+			if user != nil && !user.Still() {
+				return
+			}
 			if write(": heartbeat\n\n") != nil {
 				return
 			}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
@@ -182,4 +183,33 @@ func TestStreamOutlivesTimeouts(t *testing.T) {
 		t.Errorf("after the stop: %+v", e)
 	}
 	s.refused(s.request("GET", "/api/events", nil), 503, "unavailable")
+}
+
+// A stream by HTTP/2 outlives the server's time-outs, too.
+func TestEventsByHTTP2(t *testing.T) {
+	s := newSystem(t, func(o *Options) { o.Heartbeat = 100 * time.Millisecond })
+	srv := httptest.NewUnstartedServer(s.web.Handler())
+	srv.EnableHTTP2 = true
+	srv.Config.ReadTimeout, srv.Config.WriteTimeout = 500*time.Millisecond, 500*time.Millisecond
+	srv.StartTLS()
+	t.Cleanup(srv.Close)
+	t.Cleanup(srv.Client().CloseIdleConnections)
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, srv.URL+"/api/events", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp, err := srv.Client().Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	beats, began := 0, time.Now()
+	for sc := bufio.NewScanner(resp.Body); beats < 15 && sc.Scan(); {
+		if sc.Text() == ": heartbeat" {
+			beats++
+		}
+	}
+	if resp.ProtoMajor != 2 || beats < 15 || time.Since(began) < 3*srv.Config.WriteTimeout/2 {
+		t.Errorf("%s: %d heartbeats in %v", resp.Proto, beats, time.Since(began))
+	}
 }

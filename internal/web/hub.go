@@ -10,7 +10,9 @@ import (
 	"sync"
 	"time"
 
+	"github.com/tintype/tintype/internal/event"
 	"github.com/tintype/tintype/internal/fault"
+	"github.com/tintype/tintype/internal/recipe"
 )
 
 // The kinds of server-sent events.
@@ -44,7 +46,7 @@ type hub struct {
 	ring     []message // the last events, oldest first
 	size     int       // capacity of ring
 	clients  map[*client]struct{}
-	finished map[string]time.Time // image id -> Finished of the newest result sent, for images in ring
+	finished map[string]result // image id -> the newest result sent, for images in ring
 	closed   bool
 
 	joined chan struct{} // holds a token after somebody has joined
@@ -67,7 +69,7 @@ func newHub(size int) *hub {
 		epoch:    strings.ToLower(rand.Text()[:10]),
 		size:     size,
 		clients:  map[*client]struct{}{},
-		finished: map[string]time.Time{},
+		finished: map[string]result{},
 		joined:   make(chan struct{}, 1),
 	}
 }
@@ -82,23 +84,42 @@ func (h *hub) position() uint64 {
 // publishResult sends a finished image's document. Messages may overtake each
 // other on their way through SNS and SQS: a result older than one already sent is
 // dropped. It reports whether the event went out.
-func (h *hub) publishResult(img *Image, finished time.Time) (bool, error) {
+func (h *hub) publishResult(img *Image, of result) (bool, error) {
 	data, err := json.Marshal(img)
 	if err != nil {
 		return false, fmt.Errorf("encode event for image %s: %w", img.ID, err)
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if finished.Before(h.finished[img.ID]) {
+	if of.before(h.finished[img.ID]) {
 		return false, nil
 	}
 	// A worker that had it says that the original is gone: whoever deleted it knows.
 	if img.Error != nil && img.Error.Code == fault.CodeSourceGone && h.last(img.ID) == eventDeleted {
 		return false, nil
 	}
-	h.finished[img.ID] = finished
+	h.finished[img.ID] = of
 	h.append(message{event: eventImage, imageID: img.ID, data: data})
 	return true, nil
+}
+
+// result is what tells which of two results of an image is the newer one.
+type result struct {
+	key, sequencer string // of the event that it is of
+	finished       time.Time
+}
+
+func resultOf(m *recipe.Manifest) result {
+	return result{m.Source.Key, m.Source.Sequencer, m.Timings.Finished}
+}
+
+// before reports whether r is surely older than other. S3's own order of the events decides,
+// where there is one: the times are of the workers' clocks, which may differ.
+func (r result) before(other result) bool {
+	if r.key == other.key && r.sequencer != "" && other.sequencer != "" && r.sequencer != other.sequencer {
+		return event.Later(other.sequencer, r.sequencer)
+	}
+	return r.finished.Before(other.finished)
 }
 
 // publishQueued says that an image waits for a worker or is in work, unless an event

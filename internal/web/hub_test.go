@@ -17,7 +17,7 @@ func doneImage(id string) *Image { return &Image{ID: id, Status: recipe.Done} }
 
 func mustPublish(t *testing.T, h *hub, id string, finished time.Time) bool {
 	t.Helper()
-	sent, err := h.publishResult(doneImage(id), finished)
+	sent, err := h.publishResult(doneImage(id), result{finished: finished})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -106,7 +106,7 @@ func TestHubAfterDeletion(t *testing.T) {
 		sent bool
 	}{{func() {}, true}, {func() { h.publishDeleted("a") }, false}, {func() { h.publishDeleted("b") }, false}, {func() { h.publishQueued(&Image{ID: "a"}, h.position()) }, true}} {
 		step.do()
-		if sent, err := h.publishResult(gone, now); err != nil || sent != step.sent {
+		if sent, err := h.publishResult(gone, result{finished: now}); err != nil || sent != step.sent {
 			t.Errorf("sent %v, %v, want %v", sent, err, step.sent)
 		}
 	}
@@ -161,7 +161,7 @@ func TestStreamSlowClient(t *testing.T) {
 		if s.hub.count() == 0 {
 			return
 		}
-		if _, err := s.hub.publishResult(big, time.Now()); err != nil {
+		if _, err := s.hub.publishResult(big, result{finished: time.Now()}); err != nil {
 			t.Fatal(err)
 		}
 		if i == 199 {
@@ -210,7 +210,7 @@ func TestRecent(t *testing.T) {
 func FuzzEventID(f *testing.F) {
 	h := newHub(4)
 	for i := range 6 {
-		if _, err := h.publishResult(doneImage(fmt.Sprint(i)), time.Now()); err != nil {
+		if _, err := h.publishResult(doneImage(fmt.Sprint(i)), result{finished: time.Now()}); err != nil {
 			f.Fatal(err)
 		}
 	}
@@ -224,4 +224,31 @@ func FuzzEventID(f *testing.F) {
 		}
 		h.leave(c)
 	})
+}
+
+// TestSequencersBeforeClocks: which of two results is the newer one, S3 says where it does;
+// the clocks of the workers that finished them may be hours apart.
+func TestSequencersBeforeClocks(t *testing.T) {
+	h := newHub(10)
+	noon := time.Date(2024, 5, 6, 12, 0, 0, 0, time.UTC)
+	send := func(sequencer string, finished time.Time) bool {
+		t.Helper()
+		sent, err := h.publishResult(doneImage("a"), result{"key", sequencer, finished})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return sent
+	}
+	if !send("0A", noon) {
+		t.Error("the first result was dropped")
+	}
+	if !send("0B", noon.Add(-time.Hour)) {
+		t.Error("the result of a later event was dropped: a clock that is behind finished it")
+	}
+	if send("0A", noon.Add(2*time.Hour)) {
+		t.Error("the result of an earlier event went out: a clock that is ahead finished it")
+	}
+	if send("", noon.Add(-2*time.Hour)) || !send("", noon) {
+		t.Error("without a sequencer the times do not decide")
+	}
 }

@@ -8,6 +8,7 @@ import (
 	"github.com/tintype/tintype/internal/fault"
 	"github.com/tintype/tintype/internal/recipe"
 	"github.com/tintype/tintype/internal/store"
+	"github.com/tintype/tintype/internal/web/auth"
 )
 
 // ofImage adapts a handler of one image's route: it gets the id in the path, if that is
@@ -26,16 +27,22 @@ func (s *Server) ofImage(h func(w http.ResponseWriter, r *http.Request, id strin
 }
 
 func (s *Server) handleImage(w http.ResponseWriter, r *http.Request, id string) error {
-	info, err := s.keyOf(r.Context(), id)
-	if err != nil {
-		return err
-	}
-	img, err := s.lookUp(r.Context(), info)
+	img, err := s.imageByID(r, id)
 	if err != nil {
 		return err
 	}
 	s.mark(r.Context(), img)
 	s.writeJSON(w, r, http.StatusOK, img)
+	return nil
+}
+
+// handleManifest answers the record itself, for those who want to know all of it.
+func (s *Server) handleManifest(w http.ResponseWriter, r *http.Request, id string) error {
+	m, _, err := s.o.Store.Manifest(r.Context(), id)
+	if err != nil {
+		return err
+	}
+	s.writeJSON(w, r, http.StatusOK, m)
 	return nil
 }
 
@@ -98,7 +105,7 @@ func (s *Server) handleDelete(w http.ResponseWriter, r *http.Request, id string)
 	if err := s.o.Store.Delete(r.Context(), id); err != nil {
 		return err
 	}
-	s.log.Info("image deleted", "image", id)
+	s.log.Info("image deleted", "image", id, auth.By(r.Context()))
 	s.hub.publishDeleted(id)
 	w.WriteHeader(http.StatusNoContent)
 	return nil
@@ -148,7 +155,7 @@ func (s *Server) handleRetry(w http.ResponseWriter, r *http.Request, id string) 
 	if err := s.o.Store.Touch(r.Context(), id, job.Recipe, params); err != nil {
 		return err
 	}
-	s.log.Info("image sent through again", "image", id, "recipe", job.Recipe)
+	s.log.Info("image sent through again", "image", id, "recipe", job.Recipe, auth.By(r.Context()))
 	img := queuedImage(info, job)
 	s.announce(img, since)
 	s.writeAccepted(w, r, img)

@@ -3,10 +3,7 @@ package web
 import (
 	"context"
 	"errors"
-	"net/http"
 	"net/url"
-	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -176,72 +173,8 @@ func (s *Server) sameJob(m *recipe.Manifest, src *store.Source) bool {
 	return !badJob || hash == ""
 }
 
-const (
-	defaultPage = 24
-	maxPage     = 100
-	// lookUps is how many images of a page are looked up at once.
-	lookUps = 16
-	// maxScan bounds the listings that one request with a status filter may cost.
-	maxScan = 20
-)
-
-// imageList is the answer of GET /api/images. Next is the cursor of the page that
-// follows, empty after the last; with a status filter a page may be short and still
-// have a next.
-type imageList struct {
-	Images []*Image `json:"images"`
-	Next   string   `json:"next"`
-}
-
-func (s *Server) handleList(w http.ResponseWriter, r *http.Request) {
-	q := r.URL.Query()
-	limit := defaultPage
-	if v := q.Get("limit"); v != "" {
-		n, err := strconv.Atoi(v)
-		if err != nil || n < 1 || n > maxPage {
-			s.fail(w, r, refuse(fault.CodeBadRequest, "", "limit must be a number from 1 to %d, not %.40q.", maxPage, v))
-			return
-		}
-		limit = n
-	}
-	status := recipe.Status(q.Get("status"))
-	if all := []recipe.Status{"", recipe.Queued, recipe.Processing, recipe.Done, recipe.Failed}; !slices.Contains(all, status) {
-		s.fail(w, r, refuse(fault.CodeBadRequest, "", "status must be queued, processing, done or failed, not %.40q.", string(status)))
-		return
-	}
-	list, err := s.list(r.Context(), q.Get("cursor"), limit, status)
-	if err != nil {
-		s.fail(w, r, err)
-		return
-	}
-	s.writeJSON(w, r, http.StatusOK, list)
-}
-
-// list reads one page of images, newest first.
-func (s *Server) list(ctx context.Context, cursor string, limit int, status recipe.Status) (*imageList, error) {
-	list := &imageList{Images: []*Image{}, Next: cursor}
-	for range maxScan {
-		infos, next, err := s.o.Store.List(ctx, list.Next, limit-len(list.Images))
-		if err != nil {
-			return nil, err
-		}
-		images, err := s.lookUpAll(ctx, infos)
-		if err != nil {
-			return nil, err
-		}
-		s.mark(ctx, images...)
-		for _, img := range images {
-			if img != nil && (status == "" || img.Status == status) {
-				list.Images = append(list.Images, img)
-			}
-		}
-		list.Next = next
-		if next == "" || len(list.Images) >= limit {
-			break
-		}
-	}
-	return list, nil
-}
+// lookUps is how many images of a page are looked up at once.
+const lookUps = 16
 
 // ignored reports whether a rule says that the object at key is no image.
 func (s *Server) ignored(key string) bool {

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	mathrand "math/rand/v2"
 	"net"
+	"slices"
 	"strconv"
 	"sync"
 	"time"
@@ -18,11 +19,12 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 	sqstypes "github.com/aws/aws-sdk-go-v2/service/sqs/types"
 
+	"github.com/tintype/tintype/internal/awsclock"
 	"github.com/tintype/tintype/internal/event"
 )
 
 const (
-	// heartbeatTag carries the Unix second at which a queue's owner was last alive.
+	// heartbeatTag carries the Unix second, by SQS's clock, at which a queue's owner was last alive.
 	heartbeatTag = "tintype-heartbeat"
 	// queueRetention is how long completions wait while this instance cannot receive.
 	// After that it cannot know what it missed and tells its listeners to load again.
@@ -74,6 +76,7 @@ type Notifier struct {
 	deliver func(event.Completion)
 	missed  func()
 	seen    *recent
+	clock   *awsclock.Clock // of SQS: heartbeats are compared between hosts
 
 	deleting chan struct{} // one token for each delete under way
 	deletes  sync.WaitGroup
@@ -128,7 +131,9 @@ func newNotifier(o NotifierOptions, m *metrics, deliver func(event.Completion), 
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
-	return &Notifier{o: o, log: o.Logger, metrics: m, deliver: deliver, missed: missed, seen: newRecent(4096), deleting: make(chan struct{}, maxDeletes), state: errNotStarted}, nil
+	clock := &awsclock.Clock{}
+	o.SQS = sqs.New(o.SQS.Options(), func(c *sqs.Options) { c.APIOptions = append(slices.Clone(c.APIOptions), clock.Learn) })
+	return &Notifier{o: o, clock: clock, log: o.Logger, metrics: m, deliver: deliver, missed: missed, seen: newRecent(4096), deleting: make(chan struct{}, maxDeletes), state: errNotStarted}, nil
 }
 
 // State is nil while completions can be received, and otherwise says why not.
@@ -207,19 +212,25 @@ func (n *Notifier) open(ctx context.Context) error {
 	defer cancel()
 	// A fresh name each time: SQS refuses a deleted queue's name for 60 seconds.
 	name := queueName(n.o.QueuePrefix, n.o.Host)
+	ahead := n.clock.Ahead()
 	made, err := n.o.SQS.CreateQueue(ctx, &sqs.CreateQueueInput{
 		QueueName: &name,
 		Attributes: map[string]string{
 			"MessageRetentionPeriod":        strconv.Itoa(int(queueRetention / time.Second)),
 			"ReceiveMessageWaitTimeSeconds": strconv.Itoa(int(receiveWait / time.Second)),
 		},
-		Tags: map[string]string{heartbeatTag: strconv.FormatInt(time.Now().Unix(), 10)},
+		Tags: n.heartbeat(),
 	})
 	if err != nil {
 		return fmt.Errorf("create queue %s: %w", name, err)
 	}
 	q := ownQueue{url: aws.ToString(made.QueueUrl)}
-	n.setOwn(q) // known from here on, so that cleanUp finds it whatever happens next
+	n.setOwn(q)                                 // known from here on, so that cleanUp finds it whatever happens next
+	if told := n.clock.Ahead(); told != ahead { // the answer taught us the time
+		if _, err := n.o.SQS.TagQueue(ctx, &sqs.TagQueueInput{QueueUrl: &q.url, Tags: n.heartbeat()}); err != nil {
+			return fmt.Errorf("tag queue %s: %w", name, err)
+		}
+	}
 	attrs, err := n.o.SQS.GetQueueAttributes(ctx, &sqs.GetQueueAttributesInput{
 		QueueUrl: &q.url, AttributeNames: []sqstypes.QueueAttributeName{sqstypes.QueueAttributeNameQueueArn},
 	})
@@ -241,6 +252,11 @@ func (n *Notifier) open(ctx context.Context) error {
 		return fmt.Errorf("set policy of queue %s: %w", name, err)
 	}
 	return n.subscribe(ctx)
+}
+
+// heartbeat is the tag that says when we were last alive, by SQS's clock.
+func (n *Notifier) heartbeat() map[string]string {
+	return map[string]string{heartbeatTag: strconv.FormatInt(n.clock.Now().Unix(), 10)}
 }
 
 // subscribe subscribes the own queue to the topic; it changes nothing where that is so already.
@@ -397,7 +413,7 @@ func (n *Notifier) keepAlive(ctx context.Context) error {
 	defer n.expect(receiveGrace)()
 	q := n.own()
 	if _, err := n.o.SQS.TagQueue(ctx, &sqs.TagQueueInput{
-		QueueUrl: &q.url, Tags: map[string]string{heartbeatTag: strconv.FormatInt(time.Now().Unix(), 10)},
+		QueueUrl: &q.url, Tags: n.heartbeat(),
 	}); err != nil {
 		return fmt.Errorf("tag queue: %w", err)
 	}

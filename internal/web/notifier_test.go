@@ -170,7 +170,7 @@ func TestSweep(t *testing.T) {
 	elsewhere := s.queue("elsewhere-" + s.prefix)
 	tag(elsewhere, "1")
 
-	if err := s.web.notifier.sweep(t.Context(), time.Now()); err != nil {
+	if err := s.web.notifier.sweep(t.Context(), time.Now); err != nil {
 		t.Fatal(err)
 	}
 	own := []string{path.Base(s.web.notifier.own().url), path.Base(other.notifier.own().url)}
@@ -184,7 +184,7 @@ func TestSweep(t *testing.T) {
 	}
 
 	// However late it is: an instance does not sweep itself.
-	if err := s.web.notifier.sweep(t.Context(), time.Now().Add(time.Hour)); err != nil {
+	if err := s.web.notifier.sweep(t.Context(), func() time.Time { return time.Now().Add(time.Hour) }); err != nil {
 		t.Fatal(err)
 	}
 	if got := s.queues(); !slices.Contains(got, strings.TrimPrefix(own[0], s.prefix)) || slices.Contains(got, strings.TrimPrefix(own[1], s.prefix)) {
@@ -322,5 +322,53 @@ func TestOptionsRefused(t *testing.T) {
 		if _, err := New(o); err == nil {
 			t.Errorf("%s: accepted", name)
 		}
+	}
+}
+
+// datedClient is a client of a service whose clock is ahead of ours.
+type datedClient struct {
+	sqs.HTTPClient
+	ahead time.Duration
+}
+
+func (d datedClient) Do(r *http.Request) (*http.Response, error) {
+	resp, err := d.HTTPClient.Do(r)
+	if err == nil {
+		resp.Header.Set("Date", time.Now().Add(d.ahead).UTC().Format(http.TimeFormat))
+	}
+	return resp, err
+}
+
+// TestHeartbeatsByTheClockOfSQS: hosts' clocks may be hours apart; who is dead is told by the
+// one clock that all web instances have in common.
+func TestHeartbeatsByTheClockOfSQS(t *testing.T) {
+	s := newSystem(t, func(o *Options) {
+		o.Notifier.SQS = sqs.New(o.Notifier.SQS.Options(), func(c *sqs.Options) {
+			c.HTTPClient, c.DisableClockSkewCorrection = datedClient{c.HTTPClient, time.Hour}, true
+		})
+	})
+	stop := s.run(s.web)
+	defer stop()
+	own := s.web.notifier.own().url
+	tags, err := s.sqs.ListQueueTags(t.Context(), &sqs.ListQueueTagsInput{QueueUrl: &own})
+	if err != nil {
+		t.Fatal(err)
+	}
+	beat, err := strconv.ParseInt(tags.Tags[heartbeatTag], 10, 64)
+	if ahead := time.Until(time.Unix(beat, 0)); err != nil || (ahead-time.Hour).Abs() > time.Minute {
+		t.Errorf("the heartbeat is %v ahead of our clock, %v; SQS's is an hour", ahead, err)
+	}
+	// One of a minute ago by SQS's clock, and one of a minute ago by ours, which is an hour there.
+	for name, at := range map[string]time.Time{"live": time.Now().Add(59 * time.Minute), "dead": time.Now().Add(-time.Minute)} {
+		q := s.queue(s.prefix + name)
+		if _, err := s.sqs.TagQueue(t.Context(), &sqs.TagQueueInput{QueueUrl: &q, Tags: map[string]string{heartbeatTag: strconv.FormatInt(at.Unix(), 10)}}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := s.web.notifier.sweep(t.Context(), s.web.notifier.clock.Now); err != nil {
+		t.Fatal(err)
+	}
+	if got, want := s.queues(), []string{"live", strings.TrimPrefix(path.Base(own), s.prefix)}; len(got) != 2 || !slices.Contains(got, want[0]) || !slices.Contains(got, want[1]) {
+		t.Errorf("queues after the sweep are %v, want %v", got, want)
 	}
 }

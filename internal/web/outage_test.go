@@ -139,7 +139,7 @@ func TestSweptWhileAway(t *testing.T) {
 	was := s.web.notifier.own()
 	g.do(func(w http.ResponseWriter, _ *http.Request) { hangUp(w) })
 	s.until("it notices", func() bool { return s.web.notifierState() != nil })
-	if err := s.web.Ready(t.Context()); err == nil {
+	if err := s.web.Ready(); err == nil {
 		t.Error("ready while the endpoint is away")
 	}
 	if err := removeQueue(t.Context(), s.sqs, s.sns, was.url, was.subscription); err != nil {

@@ -3,17 +3,14 @@ package web
 import (
 	"bytes"
 	"context"
-	"crypto/sha256"
 	"embed"
-	"encoding/hex"
 	"fmt"
 	"html/template"
 	"io/fs"
 	"maps"
 	"math"
-	"mime"
 	"net/http"
-	"path"
+	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -26,53 +23,76 @@ import (
 //go:embed page
 var pageFiles embed.FS
 
-// page is the embedded page: a template and static files, read once.
+// page is what people see: a layout, the pages that stand in it, and static files.
 type page struct {
-	shell  *template.Template
-	static map[string]staticFile
+	shells map[string]*template.Template // by the page's name
+	assets *assets
 }
 
-type staticFile struct {
-	body        []byte
-	contentType string
-	etag        string
-}
-
-// staticTypes are written out, because the system's own table may lack or misname them.
-var staticTypes = map[string]string{
-	".css": "text/css; charset=utf-8", ".js": "text/javascript; charset=utf-8", ".svg": "image/svg+xml",
-}
+// pageNames are the pages. Each has a template page/<name>.html that defines "main", and a
+// module page/static/pages/<name>.js that brings it to life.
+var pageNames = []string{"images", "image", "pipeline", "deadletters"}
 
 func newPage() (*page, error) {
-	shell, err := template.New("page.html").Funcs(template.FuncMap{
-		"step": step,
-		// length bounds a text input as the parameter does.
-		"length": func(p recipe.Param) int { return p.Length() },
-	}).ParseFS(pageFiles, "page/page.html")
-	if err != nil {
-		return nil, fmt.Errorf("page template: %w", err)
-	}
-	p := &page{shell: shell, static: map[string]staticFile{}}
-	err = fs.WalkDir(pageFiles, "page/static", func(name string, d fs.DirEntry, err error) error {
-		if err != nil || d.IsDir() {
-			return err
-		}
-		body, err := pageFiles.ReadFile(name)
-		if err != nil {
-			return err
-		}
-		t := staticTypes[path.Ext(name)]
-		if t == "" {
-			t = mime.TypeByExtension(path.Ext(name))
-		}
-		sum := sha256.Sum256(body)
-		p.static[path.Base(name)] = staticFile{body, t, `"` + hex.EncodeToString(sum[:12]) + `"`}
-		return nil
-	})
+	static, err := fs.Sub(pageFiles, "page/static")
 	if err != nil {
 		return nil, fmt.Errorf("static files: %w", err)
 	}
+	p := &page{shells: map[string]*template.Template{}}
+	if p.assets, err = newAssets(static); err != nil {
+		return nil, err
+	}
+	for _, name := range pageNames {
+		p.shells[name], err = template.New("layout.html").Funcs(template.FuncMap{
+			"static": p.assets.url,
+			"step":   step,
+			// length bounds a text input as the parameter does.
+			"length": func(p recipe.Param) int { return p.Length() },
+		}).ParseFS(pageFiles, "page/layout.html", "page/parts/*.html", "page/"+name+".html")
+		if err != nil {
+			return nil, fmt.Errorf("page template %s: %w", name, err)
+		}
+	}
 	return p, nil
+}
+
+// view is one page as the layout shows it.
+type view struct {
+	Page    string // one of pageNames
+	Title   string
+	Waiting bool // something is not finished: without scripts the page loads itself again
+	Data    any  // what the page's own template shows
+
+	Mode, Version string   // of this server
+	User          *whoami  // nil where nobody is asked
+	Modules       []string // for the browser to fetch at once
+}
+
+// writeView answers a page.
+func (s *Server) writeView(w http.ResponseWriter, r *http.Request, status int, v view) {
+	v.Mode, v.Version, v.Modules, v.User = s.o.Mode, s.o.Version, s.page.assets.modules, newWhoami(r)
+	var b bytes.Buffer
+	if err := s.page.shells[v.Page].Execute(&b, v); err != nil {
+		s.fail(w, r, fmt.Errorf("page template %s: %w", v.Page, err))
+		return
+	}
+	h := w.Header()
+	h.Set("Content-Type", "text/html; charset=utf-8")
+	h.Set("Cache-Control", "no-store")
+	h.Set("Content-Security-Policy", pagePolicy(s.s3Origins(r.Context())))
+	h.Set("Vary", "Accept-Encoding")
+	body := b.Bytes()
+	if takesGzip(r) {
+		packed, err := compress(body)
+		if err != nil {
+			s.fail(w, r, err)
+			return
+		}
+		body = packed
+		h.Set("Content-Encoding", "gzip")
+	}
+	w.WriteHeader(status)
+	_, _ = w.Write(body)
 }
 
 // step makes about a hundred stops of a number's range, or as many as there are: where the
@@ -87,20 +107,6 @@ func step(p recipe.Param) string {
 	return "any"
 }
 
-func (s *Server) handleStatic(w http.ResponseWriter, r *http.Request) {
-	f, ok := s.page.static[r.PathValue("file")]
-	if !ok {
-		s.fail(w, r, store.ErrNotFound)
-		return
-	}
-	h := w.Header()
-	h.Set("Content-Type", f.contentType)
-	// Modules name each other without a version: ask each time, and be told it is the same.
-	h.Set("Cache-Control", "no-cache")
-	h.Set("ETag", f.etag)
-	http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(f.body))
-}
-
 // swatch is a colour offered beside the colour input; Class gives it its colour in page.css.
 type swatch struct{ Class, Name, Value string }
 
@@ -109,30 +115,36 @@ var swatches = []swatch{
 	{"blue", "Blue", "#3366ff"}, {"teal", "Teal", "#0f9d8f"}, {"green", "Green", "#4f9d2f"}, {"sepia", "Sepia", "#8a5a2b"},
 }
 
-// pageData is what the template shows.
-type pageData struct {
-	Mode, Version, Default, Accept, MaxBytes string
+// settings are the recipes with their controls, for a form to choose from.
+type settings struct {
+	Default  string
+	Recipes  []recipe.Recipe
+	Swatches []swatch
+}
 
-	Recipes   []recipe.Recipe
-	Swatches  []swatch
-	Images    []card
-	Blank     card     // the card that scripts fill
-	Waiting   bool     // some image is not finished: without scripts the page loads itself again
-	ListError bool     // the images cannot be listed
-	Problem   *problem // why an upload by form was refused
+func (s *Server) settings() settings {
+	return settings{Default: recipe.Default, Recipes: s.o.Recipes.Recipes(), Swatches: swatches}
+}
+
+// imagesView is what the page of images shows.
+type imagesView struct {
+	Settings         settings
+	Accept, MaxBytes string
+	Limit            int64 // MaxBytes as a number
+	Images           []card
+	Blank            card     // the card that scripts fill
+	ListError        bool     // the images cannot be listed
+	Problem          *problem // why an upload by form was refused
 }
 
 // card is one image as the gallery shows it.
 type card struct {
 	ID, Name, Label, Detail, Why string
 	Status                       recipe.Status
-	Open, Thumb, Alt             string // addresses of the large picture and the tile, and what the tile shows
-	Links                        []cardLink
+	Page, Thumb, Alt             string // addresses of the image's page and the tile, and what the tile shows
 }
 
-type cardLink struct{ URL, Name, Title string }
-
-// labels are the words for a status; gallery.js has the same.
+// labels are the words for a status; static/lib/words.js has the same.
 var labels = map[recipe.Status]string{
 	recipe.Queued: "waiting", recipe.Processing: "in work", recipe.Done: "done", recipe.Failed: "failed",
 }
@@ -140,9 +152,24 @@ var labels = map[recipe.Status]string{
 // shownFormats are what browsers display.
 var shownFormats = []string{"jpeg", "png", "webp", "gif", "avif"}
 
-// newCard makes a card of a document, as gallery.js does.
+// newCard makes a card of a document, as static/images/card.js does.
 func newCard(img *Image) card {
-	c := card{ID: img.ID, Name: img.Name, Status: img.Status, Label: labels[img.Status]}
+	c := card{ID: img.ID, Name: img.Name, Status: img.Status, Label: labels[img.Status], Page: "/images/" + url.PathEscape(img.ID)}
+	if img.Status == recipe.Done && img.Timings != nil {
+		c.Label += " · " + duration(img.Timings.TotalMS)
+	}
+	c.Detail = jobText(img)
+	if img.Error != nil {
+		c.Why = strings.TrimSpace(img.Error.Message + " " + img.Error.Hint)
+	}
+	if tile := tileOf(img); img.Status == recipe.Done && tile != nil {
+		c.Thumb, c.Alt = fresh(tile), img.Name+", "+img.Recipe
+	}
+	return c
+}
+
+// jobText is an image's recipe and params, in short.
+func jobText(img *Image) string {
 	detail := []string{}
 	if img.Recipe != "" {
 		detail = append(detail, img.Recipe)
@@ -165,36 +192,34 @@ func newCard(img *Image) card {
 			}
 		}
 	}
-	if img.Status == recipe.Done && img.Timings != nil {
-		detail = append(detail, fmt.Sprintf("in %.1f s", float64(img.Timings.TotalMS)/1000))
-	}
-	c.Detail = strings.Join(detail, " · ")
-	if img.Error != nil {
-		c.Why = strings.TrimSpace(img.Error.Message + " " + img.Error.Hint)
-	}
-	c.Links = append(c.Links, cardLink{img.Source.URL, "original", ""})
-	var tile, large *ImageOutput
+	return strings.Join(detail, " · ")
+}
+
+// tileOf is the output fit for a tile: the one made for it, or the smallest that is not tiny.
+func tileOf(img *Image) (tile *ImageOutput) {
 	for i := range img.Outputs {
 		o := &img.Outputs[i]
-		c.Links = append(c.Links, cardLink{fresh(o), o.Name, fmt.Sprintf("%d×%d %s", o.Width, o.Height, o.Format)})
 		if !slices.Contains(shownFormats, o.Format) {
 			continue
 		}
-		if tile == nil || o.Name == "thumb" || (tile.Name != "thumb" && o.Width >= 240 && o.Width < tile.Width) {
+		if tile == nil || o.Name == "thumb" || (tile.Name != "thumb" && o.Width >= 240 && (o.Width < tile.Width || tile.Width < 240)) {
 			tile = o
 		}
-		if o.Name == "large" {
-			large = o
-		}
 	}
-	if img.Status == recipe.Done && tile != nil {
-		if large == nil {
-			large = &img.Outputs[0]
-		}
-		c.Thumb, c.Open = fresh(tile), fresh(large)
-		c.Alt = img.Name + ", " + img.Recipe
+	return tile
+}
+
+// duration is milliseconds for people, as static/lib/format.js writes them.
+func duration(ms int64) string {
+	switch {
+	case ms < 1:
+		return "< 1 ms"
+	case ms < 1000:
+		return fmt.Sprintf("%d ms", ms)
+	case ms < 10_000:
+		return fmt.Sprintf("%.1f s", float64(ms)/1000)
 	}
-	return c
+	return (time.Duration(ms) * time.Millisecond).Round(time.Second).String()
 }
 
 // fresh makes an output's address change with its content, so that caches can be trusted.
@@ -224,36 +249,27 @@ func (s *Server) failPage(w http.ResponseWriter, r *http.Request, err error) {
 }
 
 func (s *Server) writePage(w http.ResponseWriter, r *http.Request, status int, p *problem) {
-	data := pageData{
-		Mode: s.o.Mode, Version: s.o.Version, Default: recipe.Default,
+	data := imagesView{
+		Settings: s.settings(),
 		// The extension helps where the system has no type for HEIC.
-		Accept: strings.Join(contentTypes(), ",") + ",.heic,.heif", MaxBytes: megabytes(s.o.MaxBytes),
-		Recipes: s.o.Recipes.Recipes(), Swatches: swatches, Problem: p,
+		Accept: strings.Join(contentTypes(), ",") + ",.heic,.heif", MaxBytes: megabytes(s.o.MaxBytes), Limit: s.o.MaxBytes, Problem: p,
 	}
+	v := view{Page: "images", Title: "Images"}
 	// The page is of use even where the list is not there yet.
 	ctx, cancel := context.WithTimeout(r.Context(), 3*time.Second)
 	defer cancel()
-	list, err := s.list(ctx, "", defaultPage, "")
+	list, err := s.list(ctx, "", defaultPage, filter{})
 	if err != nil {
 		s.log.Warn("page shown without its images", "err", err)
 		data.ListError = true
 	} else {
 		for _, img := range list.Images {
 			data.Images = append(data.Images, newCard(img))
-			data.Waiting = data.Waiting || img.Status == recipe.Queued || img.Status == recipe.Processing
+			v.Waiting = v.Waiting || img.Status == recipe.Queued || img.Status == recipe.Processing
 		}
 	}
-	var b bytes.Buffer
-	if err := s.page.shell.Execute(&b, data); err != nil {
-		s.fail(w, r, fmt.Errorf("page template: %w", err))
-		return
-	}
-	h := w.Header()
-	h.Set("Content-Type", "text/html; charset=utf-8")
-	h.Set("Cache-Control", "no-store")
-	h.Set("Content-Security-Policy", pagePolicy(s.s3Origins(r.Context())))
-	w.WriteHeader(status)
-	_, _ = w.Write(b.Bytes())
+	v.Data = data
+	s.writeView(w, r, status, v)
 }
 
 // s3Origins are the origins under which browsers reach the buckets: as configured, or

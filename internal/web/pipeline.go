@@ -1,18 +1,24 @@
 package web
 
 import (
+	"context"
 	"fmt"
 	"net/http"
+	"slices"
 	"sync"
 	"time"
 
 	"github.com/tintype/tintype/internal/backlog"
+	"github.com/tintype/tintype/internal/fault"
 	"github.com/tintype/tintype/internal/presence"
 )
 
 const (
 	// pipelineAge is how old the figures of GET /api/pipeline may be: all who watch share them.
 	pipelineAge = time.Second
+	// pipelineTimeout is how late an answer may be written: after a look at the queue and one at
+	// the app processes, and perhaps others' looks before them.
+	pipelineTimeout = 30 * time.Second
 	// historyStep is the least time between two samples that are kept, historyLength how far
 	// they go back.
 	historyStep   = 2 * time.Second
@@ -83,7 +89,8 @@ type pipelineDoc struct {
 	History   []sample         `json:"history"`   // oldest first; of the times when somebody asked
 }
 
-func (s *Server) handlePipeline(w http.ResponseWriter, r *http.Request) {
+// pipeline measures what GET /api/pipeline answers.
+func (s *Server) pipeline(ctx context.Context) (pipelineDoc, error) {
 	now := time.Now()
 	minute := s.rateOver(now, time.Minute)
 	doc := pipelineDoc{
@@ -91,10 +98,9 @@ func (s *Server) handlePipeline(w http.ResponseWriter, r *http.Request) {
 		Listeners: s.hub.count(), Live: s.notifier != nil && s.notifierState() == nil, History: []sample{},
 	}
 	if s.o.Backlog != nil {
-		f, err := s.o.Backlog.Sample(r.Context(), pipelineAge)
+		f, err := s.o.Backlog.Sample(ctx, pipelineAge)
 		if err != nil {
-			s.fail(w, r, fmt.Errorf("pipeline: %w", err))
-			return
+			return doc, fmt.Errorf("pipeline: %w", err)
 		}
 		doc.Queue, doc.Apps = &f, f.Apps
 		span := float64(minute.Seconds) / 60
@@ -103,5 +109,33 @@ func (s *Server) handlePipeline(w http.ResponseWriter, r *http.Request) {
 			DonePerMinute: float64(minute.Done) / span, FailedPerMinute: float64(minute.Failed) / span, P50: doc.Latency.P50, P99: doc.Latency.P99,
 		})
 	}
+	return doc, nil
+}
+
+// handlePipeline answers the figures. With ?since=, an RFC 3339 time, the history is what
+// came after it: who asks every other second has the rest.
+func (s *Server) handlePipeline(w http.ResponseWriter, r *http.Request) {
+	var since time.Time
+	if v := r.URL.Query().Get("since"); v != "" {
+		var err error
+		if since, err = time.Parse(time.RFC3339, v); err != nil {
+			s.fail(w, r, refuse(fault.CodeBadRequest, "Write it as 2006-01-02T15:04:05Z.", "since is no time."))
+			return
+		}
+	}
+	if err := http.NewResponseController(w).SetWriteDeadline(time.Now().Add(pipelineTimeout)); err != nil {
+		s.fail(w, r, err)
+		return
+	}
+	doc, err := s.pipeline(r.Context())
+	if err != nil {
+		s.fail(w, r, err)
+		return
+	}
+	from := slices.IndexFunc(doc.History, func(x sample) bool { return x.T.After(since) })
+	if from < 0 {
+		from = len(doc.History)
+	}
+	doc.History = doc.History[from:]
 	s.writeJSON(w, r, http.StatusOK, doc)
 }

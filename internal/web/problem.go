@@ -23,6 +23,7 @@ const (
 	codeRequestTooLarge = problems.CodeRequestTooLarge
 	codeMediaType       = problems.CodeMediaType
 	codeBusy            = problems.CodeBusy
+	codeNoSpace         = problems.CodeNoSpace
 )
 
 // problemOf translates an error into what the client is told: of an image that is not there

@@ -118,7 +118,7 @@ func TestFormOfEveryType(t *testing.T) {
 	s.appTier()
 	s.allow(s.url)
 	b := webtest.Open(t, s.url)
-	b.Exec(`const r = document.querySelector('#recipe'); r.value = 'badge'; r.dispatchEvent(new Event('change'))`)
+	b.Exec(`document.querySelector('#upload input[name=recipe][value=badge]').click()`)
 	const set = `document.querySelector('fieldset[data-recipe=badge]')`
 	if n := webtest.Eval[float64](b, set+`.querySelectorAll('[data-param] :is(input, select)').length`); n != 6 {
 		t.Errorf("%v controls", n)

@@ -25,13 +25,23 @@ func (s *Server) secure(next http.Handler) http.Handler {
 		h.Set("X-Frame-Options", "DENY")
 		h.Set("Cross-Origin-Opener-Policy", "same-origin")
 		h.Set("Cross-Origin-Resource-Policy", "same-origin")
-		h.Set("Permissions-Policy", "camera=(), geolocation=(), microphone=()")
+		h.Set("Permissions-Policy", "camera=(), display-capture=(), geolocation=(), microphone=(), payment=(), usb=()")
 		// The page replaces this with a policy that lets it work; everything else is data.
 		h.Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'")
+		if r.TLS != nil && !isAddress(r.Host) {
+			h.Set("Strict-Transport-Security", "max-age=31536000")
+		}
 		// Load balancers and container probes name no host they could know: health has no secrets.
 		health := r.URL.Path == "/healthz" || r.URL.Path == "/readyz"
 		if !health && !s.knownHost(r.Host) {
 			s.fail(w, r, refuse(codeHost, "Open the page under its configured name, or add this name to the configured hosts.", "This server does not answer to the name %.100q.", r.Host))
+			return
+		}
+		if s.shared(w, r) {
+			return
+		}
+		if s.trustedCross(r) {
+			next.ServeHTTP(w, r)
 			return
 		}
 		guarded.ServeHTTP(w, r)

@@ -1,9 +1,13 @@
 package web
 
 import (
+	"errors"
+	"io"
 	"net/http"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/tintype/tintype/internal/store"
 	"github.com/tintype/tintype/internal/testimages"
@@ -32,6 +36,33 @@ func TestSecurityHeaders(t *testing.T) {
 		if !strings.Contains(csp, want) {
 			t.Errorf("CSP lacks %q: %s", want, csp)
 		}
+	}
+}
+
+// Strangers may ask whether the server is ready; that must not become a load on S3.
+func TestReadinessIsAskedOnceASecond(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var r readiness
+		asked := 0
+		look := func() error { asked++; return nil }
+		for range 100 {
+			_ = r.of(look)
+		}
+		if asked != 1 {
+			t.Errorf("S3 is asked %d times at once", asked)
+		}
+		time.Sleep(readinessHolds)
+		if _ = r.of(func() error { return io.EOF }); asked != 1 || !errors.Is(r.of(look), io.EOF) {
+			t.Error("what was found later is not told")
+		}
+	})
+}
+
+// A request for the headers of a stream is answered, and holds nothing.
+func TestHeadOfEvents(t *testing.T) {
+	s := newSystem(t, nil)
+	if a := s.request("HEAD", "/api/events", nil); a.StatusCode != http.StatusOK || s.web.hub.count() != 0 {
+		t.Errorf("%s, %d listeners", a.Status, s.web.hub.count())
 	}
 }
 

@@ -6,8 +6,8 @@
 // record, and any number of instances may run side by side. It hears of finished
 // images only through its own queue on the topic processingnotification (Notifier).
 //
-// Of ours it may import event, fault, outage, recipe, store, presence, backlog and
-// imaging/sniff; it never imports another tier.
+// Of ours it may import awsclock, backlog, deadletter, event, fault, outage, presence, problem,
+// queue, recipe, store, imaging/sniff and its own auth; it never imports another tier.
 package web
 
 import (
@@ -30,6 +30,7 @@ import (
 	"github.com/tintype/tintype/internal/presence"
 	"github.com/tintype/tintype/internal/recipe"
 	"github.com/tintype/tintype/internal/store"
+	"github.com/tintype/tintype/internal/web/auth"
 )
 
 // Store is what the web tier needs of the two buckets; *store.Store has it.
@@ -43,6 +44,7 @@ type Store interface {
 	List(ctx context.Context, cursor string, limit int) (page []store.SourceInfo, next string, err error)
 	Manifest(ctx context.Context, id string) (m *recipe.Manifest, etag string, err error)
 	Delete(ctx context.Context, id string) error
+	Now() time.Time // by S3's clock
 }
 
 // Recipes resolves recipes; *recipe.Book does. Keys are those of store.RuleKey.
@@ -73,6 +75,11 @@ type Options struct {
 	Apps *presence.Reader
 	// AppsEvery is how often Apps is asked while somebody listens to events; default 5 s.
 	AppsEvery time.Duration
+	// DeadLetters deals with the dead-letter queue; nil where there is none.
+	DeadLetters DeadLetters
+
+	// Names are the resources' names as the page draws them; the usual ones by default.
+	Names Names
 
 	// Processor, where set, makes this the coupled web tier: uploads are handed to it and waited
 	// for, no event is expected and nothing goes past this server to S3.
@@ -92,6 +99,11 @@ type Options struct {
 	// Origins are further origins (scheme://host:port) under which the page is served, by a
 	// proxy for instance: their names are Hosts too, and their pages may use the API.
 	Origins []string
+	// Auth says who may use this server; nil: anybody, without limits.
+	Auth *auth.Guard
+	// CORSOrigins are the origins whose pages may call the API, with tokens where Auth asks for
+	// them. Cookies are never taken from there.
+	CORSOrigins []string
 	// TempDir takes uploads that pass through, each at most MaxBytes; default os.TempDir().
 	TempDir string
 	// Uploads bounds how many uploads pass through at once; default 32.
@@ -122,7 +134,11 @@ type Server struct {
 	started   time.Time
 	handler   http.Handler
 	cross     *http.CrossOriginProtection
+	cors      map[string]bool // CORSOrigins
+	mux       *http.ServeMux
 	page      *page
+	letters   letterCache
+	readiness readiness
 
 	originsMu sync.Mutex
 	origins   []string // of S3 as browsers see it; nil until known
@@ -186,6 +202,14 @@ func New(o Options) (*Server, error) {
 		}
 		s.hosts = append(s.hosts, strings.ToLower(u.Hostname()))
 	}
+	s.cors = map[string]bool{}
+	for _, o := range o.CORSOrigins {
+		origin, err := originOf(o)
+		if err != nil {
+			return nil, fmt.Errorf("web: %w", err)
+		}
+		s.cors[strings.ToLower(origin)] = true
+	}
 	for _, u := range o.S3URLs {
 		origin, err := originOf(u)
 		if err != nil {
@@ -207,7 +231,7 @@ func New(o Options) (*Server, error) {
 	if s.page, err = newPage(); err != nil {
 		return nil, fmt.Errorf("web: %w", err)
 	}
-	s.handler = s.counted(s.secure(s.routes()))
+	s.handler = s.counted(s.secure(s.guarded(s.routes())))
 	return s, nil
 }
 
@@ -232,17 +256,23 @@ func (s *Server) Run(ctx context.Context) error {
 
 // Ready is nil where this instance can do its work: S3 answers and completion messages
 // can be received.
-func (s *Server) Ready(ctx context.Context) error {
+func (s *Server) Ready() error {
 	var errs []error
-	ctx, cancel := context.WithTimeout(ctx, 3*time.Second)
-	defer cancel()
-	if _, _, err := s.o.Store.List(ctx, "", 1); err != nil {
+	if err := s.readiness.of(s.reachesStore); err != nil {
 		errs = append(errs, fmt.Errorf("uploads bucket: %w", err))
 	}
 	if err := s.notifierState(); err != nil {
 		errs = append(errs, fmt.Errorf("completion messages: %w", err))
 	}
 	return errors.Join(errs...)
+}
+
+func (s *Server) reachesStore() error {
+	// Not for the one who asks alone: who goes away must not spoil the others' answer.
+	ctx, cancel := context.WithTimeout(context.Background(), 3*time.Second)
+	defer cancel()
+	_, _, err := s.o.Store.List(ctx, "", 1)
+	return err
 }
 
 func (s *Server) notifierState() error {
@@ -260,7 +290,7 @@ func (s *Server) completed(c event.Completion) {
 		s.log.Warn("completion message makes no sense; dropped", "completion", c.ID, "image", c.ImageID, "status", m.Status)
 		return
 	}
-	sent, err := s.hub.publishResult(imageOfManifest(m), m.Timings.Finished)
+	sent, err := s.hub.publishResult(imageOfManifest(m), resultOf(m))
 	if err != nil {
 		s.log.Error("completion message cannot be passed on", "image", c.ImageID, "err", err)
 		return
@@ -279,19 +309,26 @@ func (s *Server) completed(c event.Completion) {
 // routes are those of the web API; a page without scripts uses "/" and POST /api/images only.
 func (s *Server) routes() http.Handler {
 	mux := http.NewServeMux()
+	s.mux = mux
 	mux.HandleFunc("GET /{$}", s.handlePage)
-	mux.HandleFunc("GET /static/{file}", s.handleStatic)
+	mux.HandleFunc("GET /images/{id}", s.handleImagePage)
+	mux.HandleFunc("GET /pipeline", s.handlePipelinePage)
+	mux.HandleFunc("GET /deadletters", s.handleDeadLettersPage)
+	mux.HandleFunc("POST /deadletters", s.handleLettersForm)
+	mux.HandleFunc("GET /static/{file...}", s.handleStatic)
 	mux.HandleFunc("GET /api/config", s.handleConfig)
 	mux.HandleFunc("POST /api/uploads", s.handleUploads)
 	mux.HandleFunc("POST /api/images", s.handleUpload)
 	mux.HandleFunc("GET /api/images", s.handleList)
 	mux.HandleFunc("GET /api/images/{id}", s.ofImage(s.handleImage))
+	mux.HandleFunc("GET /api/images/{id}/manifest", s.ofImage(s.handleManifest))
 	mux.HandleFunc("GET /api/images/{id}/original", s.ofImage(s.handleOriginal))
 	mux.HandleFunc("GET /api/images/{id}/outputs/{name}", s.ofImage(s.handleOutput))
 	mux.HandleFunc("DELETE /api/images/{id}", s.ofImage(s.handleDelete))
 	mux.HandleFunc("POST /api/images/{id}/retry", s.ofImage(s.handleRetry))
 	mux.HandleFunc("GET /api/events", s.handleEvents)
 	mux.HandleFunc("GET /api/pipeline", s.handlePipeline)
+	s.deadLetterRoutes(mux)
 	mux.HandleFunc("GET /healthz", s.handleHealth)
 	mux.HandleFunc("GET /readyz", s.handleReady)
 	mux.HandleFunc("GET /metrics", s.handleMetrics)
@@ -345,7 +382,8 @@ func (s *Server) handleConfig(w http.ResponseWriter, r *http.Request) {
 		Limits  limits          `json:"limits"`
 		Recipes []recipe.Recipe `json:"recipes"`
 		Live    bool            `json:"live"` // whether /api/events tells of finished images
-	}{s.o.Mode, recipe.Default, s.limits(), s.o.Recipes.Recipes(), s.notifier != nil || s.o.Processor != nil})
+		User    *whoami         `json:"user"` // null where nobody is asked
+	}{s.o.Mode, recipe.Default, s.limits(), s.o.Recipes.Recipes(), s.notifier != nil || s.o.Processor != nil, newWhoami(r)})
 }
 
 func (s *Server) handleHealth(w http.ResponseWriter, r *http.Request) {
@@ -353,12 +391,34 @@ func (s *Server) handleHealth(w http.ResponseWriter, r *http.Request) {
 }
 
 func (s *Server) handleReady(w http.ResponseWriter, r *http.Request) {
-	if err := s.Ready(r.Context()); err != nil {
+	if err := s.Ready(); err != nil {
 		s.log.Info("not ready", "err", err)
 		s.writeJSON(w, r, http.StatusServiceUnavailable, map[string]string{"status": "not ready", "reason": notReadyReason(s.notifierState(), err)})
 		return
 	}
 	s.writeJSON(w, r, http.StatusOK, map[string]string{"status": "ready"})
+}
+
+// readinessHolds is for how long one look at S3 answers all who ask: anybody may, and it costs
+// a request there.
+const readinessHolds = time.Second
+
+// readiness is what the last look found.
+type readiness struct {
+	mu     sync.Mutex
+	looked time.Time
+	err    error
+}
+
+// of asks look, unless somebody did a moment ago.
+func (r *readiness) of(look func() error) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if time.Since(r.looked) >= readinessHolds {
+		r.err = look()
+		r.looked = time.Now()
+	}
+	return r.err
 }
 
 // notReadyReason is for anybody to read: which part is missing, and what of it a person must

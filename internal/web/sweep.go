@@ -20,7 +20,7 @@ func (n *Notifier) sweepLoop(ctx context.Context) {
 	t := time.NewTicker(n.o.SweepEvery)
 	defer t.Stop()
 	for {
-		if err := n.sweep(ctx, time.Now()); err != nil && ctx.Err() == nil {
+		if err := n.sweep(ctx, n.clock.Now); err != nil && ctx.Err() == nil {
 			n.log.Info("looking for queues of dead web instances failed; trying again later", "err", err)
 		}
 		select {
@@ -33,7 +33,8 @@ func (n *Notifier) sweepLoop(ctx context.Context) {
 
 // sweep deletes the queues, and their subscriptions, of web instances whose
 // heartbeat is older than DeadAfter, and subscriptions left without a queue.
-func (n *Notifier) sweep(ctx context.Context, now time.Time) error {
+// now is asked only after SQS has answered, which is what sets its clock.
+func (n *Notifier) sweep(ctx context.Context, now func() time.Time) error {
 	ctx, cancel := context.WithTimeout(ctx, 2*time.Minute)
 	defer cancel()
 	// By queue name: the ARNs of subscriptions to our topic that look like a web instance's.
@@ -90,7 +91,7 @@ func (n *Notifier) sweep(ctx context.Context, now time.Time) error {
 
 // isDead reports whether the heartbeat of a queue's owner is too old. A queue that
 // has none is not one of ours, whatever its name: it is left alone.
-func (n *Notifier) isDead(ctx context.Context, url string, now time.Time) (bool, error) {
+func (n *Notifier) isDead(ctx context.Context, url string, now func() time.Time) (bool, error) {
 	if url == n.own().url {
 		return false, nil
 	}
@@ -99,7 +100,7 @@ func (n *Notifier) isDead(ctx context.Context, url string, now time.Time) (bool,
 		return false, fmt.Errorf("read tags of %s: %w", url, err)
 	}
 	beat, bad := strconv.ParseInt(tags.Tags[heartbeatTag], 10, 64)
-	return bad == nil && now.Sub(time.Unix(beat, 0)) > n.o.DeadAfter, nil
+	return bad == nil && now().Sub(time.Unix(beat, 0)) > n.o.DeadAfter, nil
 }
 
 // webSubscriptions finds the topic's subscriptions of web instances' queues in the

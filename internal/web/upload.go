@@ -12,12 +12,14 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/tintype/tintype/internal/fault"
 	"github.com/tintype/tintype/internal/imaging/sniff"
 	"github.com/tintype/tintype/internal/recipe"
 	"github.com/tintype/tintype/internal/store"
+	"github.com/tintype/tintype/internal/web/auth"
 )
 
 const (
@@ -81,7 +83,7 @@ func (s *Server) handleUploads(w http.ResponseWriter, r *http.Request) {
 		s.fail(w, r, err)
 		return
 	}
-	id := store.NewID(time.Now())
+	id := store.NewID(s.o.Store.Now())
 	key := store.UploadKey(id, in.Filename)
 	job, params, err := s.choose(key, in.Recipe, rawParams(in.Params))
 	if err != nil {
@@ -96,7 +98,7 @@ func (s *Server) handleUploads(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	s.metrics.uploads.add("presigned")
-	s.log.Info("upload handed out", "image", id, "key", key, "bytes", in.Size, "recipe", job.Recipe)
+	s.log.Info("upload handed out", "image", id, "key", key, "bytes", in.Size, "recipe", job.Recipe, auth.By(r.Context()))
 	s.writeJSON(w, r, http.StatusCreated, struct {
 		ID     string            `json:"id"`
 		Key    string            `json:"key"`
@@ -182,7 +184,7 @@ func (s *Server) upload(w http.ResponseWriter, r *http.Request, html bool) error
 	if err != nil {
 		return err
 	}
-	now := time.Now()
+	now := s.o.Store.Now()
 	id := store.NewID(now)
 	key := store.UploadKey(id, form.name)
 	rule, _ := store.RuleKey(key)
@@ -201,7 +203,7 @@ func (s *Server) upload(w http.ResponseWriter, r *http.Request, html bool) error
 		return err
 	}
 	s.metrics.uploads.add("through")
-	s.log.Info("image uploaded", "image", id, "key", key, "bytes", form.size, "format", format, "recipe", job.Recipe)
+	s.log.Info("image uploaded", "image", id, "key", key, "bytes", form.size, "format", format, "recipe", job.Recipe, auth.By(r.Context()))
 	img := queuedImage(store.SourceInfo{ID: id, Key: key, Size: form.size, LastModified: now}, job)
 	s.announce(img, since)
 	if html {
@@ -363,6 +365,10 @@ func (f *spooled) field(part *multipart.Part) error {
 
 // spoolFault says that our own disk is the trouble, not the client's body.
 func spoolFault(err error) error {
+	if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) {
+		return &fault.Error{Op: "spool upload", Kind: fault.Permanent, Code: codeNoSpace, Message: "There is no room for uploads just now; nothing was kept.",
+			Hint: "Try again later, or send it by POST /api/uploads, which needs no room here.", Err: err}
+	}
 	return &fault.Error{Op: "spool upload", Kind: fault.Bug, Code: fault.CodeInternal, Message: "the upload cannot be kept while it is checked",
 		Hint: "check space and permissions of the directory for temporary files", Err: err}
 }

@@ -5,10 +5,12 @@ import (
 	"bytes"
 	"fmt"
 	"io"
+	"io/fs"
 	"net"
 	"net/http"
 	"os"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 	"unicode"
@@ -290,5 +292,16 @@ func TestPageWithoutScripts(t *testing.T) {
 	a = s.upload(browser, field{"file", "a.txt", []byte("hello <b>")})
 	if a.StatusCode != http.StatusUnsupportedMediaType || !strings.HasPrefix(a.Header.Get("Content-Type"), "text/html") || !strings.Contains(string(a.body), "Not an image") {
 		t.Errorf("refused form: %s %s %.300s", a.Status, a.Header.Get("Content-Type"), a.body)
+	}
+}
+
+// TestNoRoomIsSaidSo: a full directory for temporary files is no fault of the client's, and no
+// mystery either; any other fault of our own disk stays between us and the log.
+func TestNoRoomIsSaidSo(t *testing.T) {
+	for err, want := range map[error]int{syscall.ENOSPC: http.StatusInsufficientStorage, syscall.EDQUOT: http.StatusInsufficientStorage, syscall.EIO: http.StatusInternalServerError} {
+		p := problemOf(spoolFault(&fs.PathError{Op: "write", Path: "/tmp/tintype-upload-1", Err: err}))
+		if p.Status != want || strings.Contains(p.Detail+p.Hint, "/tmp") || (want == http.StatusInsufficientStorage) != (p.Hint != "") {
+			t.Errorf("%v is told as %+v", err, p)
+		}
 	}
 }

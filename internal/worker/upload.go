@@ -29,7 +29,8 @@ type attempt struct {
 	msg     queue.Message
 	up      event.Upload
 	id      string
-	started time.Time
+	started time.Time // for those who ask what is in work
+	begun   time.Time // for the manifest, by the store's clock, which the first answer of all tells
 
 	ask *Call // the recipe and parameters that count in the place of the original's; nil: its own
 
@@ -41,12 +42,13 @@ type attempt struct {
 // means that the message must come back.
 func (w *Worker) upload(ctx context.Context, log *slog.Logger, m queue.Message, u event.Upload) error {
 	id := store.IDForKey(u.Key)
-	a := &attempt{Worker: w, log: log.With("image", id, "key", u.Key), msg: m, up: u, id: id, started: time.Now().UTC()}
+	a := &attempt{Worker: w, log: log.With("image", id, "key", u.Key), msg: m, up: u, id: id, started: w.opts.Store.Now()}
 	defer w.begin(a)()
 	if !a.first() {
 		if err := a.look(ctx); err != nil {
 			return err
 		}
+		a.begun = w.opts.Store.Now()
 		if settled, err := a.settled(ctx); settled {
 			return err
 		}
@@ -109,10 +111,12 @@ func (a *attempt) stale() bool {
 }
 
 // repeat deals with an event whose result is there. It is announced again only if the
-// message has been tried before: then whoever did may have ended between storing and
+// message has been tried before, or sent again by somebody who looked at the dead letters, with
+// an id of its own: then whoever had it may have ended, or failed, between storing and
 // announcing. The announcement has the same id as the first.
 func (a *attempt) repeat(ctx context.Context) error {
-	again := a.msg.ReceiveCount > 1 || a.msg.Try > 1
+	sameEvent := a.prev.Source.Key == a.up.Key && a.up.Sequencer != "" && a.prev.Source.Sequencer == a.up.Sequencer
+	again := a.msg.ReceiveCount > 1 || a.msg.Try > 1 || a.unheard() || sameEvent && a.prev.MessageID != "" && a.prev.MessageID != a.msg.ID
 	a.unneeded.Add(1)
 	a.log.Info("there is a current result already", "announced_again", again)
 	if !again {
@@ -128,16 +132,24 @@ func (a *attempt) repeat(ctx context.Context) error {
 // work fetches, processes and stores.
 func (a *attempt) work(ctx context.Context) error {
 	m := a.manifest()
+	a.inherit(m)
 	src, req, err := a.fetch(ctx, m)
 	switch {
 	case errors.Is(err, store.ErrChanged):
 		a.superseded.Add(1)
 		a.log.Info("overwritten by a newer upload, whose own event comes")
 		return nil
+	case errors.Is(err, store.ErrGone) && a.backfilled():
+		a.superseded.Add(1)
+		a.log.Info("deleted since the backfill saw it")
+		return nil
 	case errors.Is(err, errCurrent):
 		return a.repeat(ctx)
 	case err != nil:
 		return a.end(ctx, m, err)
+	}
+	if a.begun.IsZero() { // the original's was the first answer
+		m.Timings.Started = a.opts.Store.Now().Add(-time.Duration(m.Timings.FetchMS) * time.Millisecond)
 	}
 
 	pic, took, err := a.compute(ctx, req)
@@ -162,10 +174,14 @@ func (a *attempt) manifest() *recipe.Manifest {
 	if uploaded.IsZero() {
 		uploaded = a.msg.SentAt
 	}
+	begun := a.begun
+	if begun.IsZero() {
+		begun = a.opts.Store.Now()
+	}
 	return &recipe.Manifest{
 		Version: recipe.ManifestVersion, ID: a.id, Recipe: recipe.Default, Attempts: a.msg.ReceiveCount,
 		Source:  recipe.Source{Bucket: a.up.Bucket, Key: a.up.Key, ETag: a.up.ETag, VersionID: a.up.VersionID, Sequencer: a.up.Sequencer, Bytes: a.up.Size},
-		Timings: recipe.Timings{Uploaded: uploaded, Started: a.started}, Program: a.opts.Program, Libvips: a.opts.Imaging.Version(), MessageID: a.msg.ID,
+		Timings: recipe.Timings{Uploaded: uploaded, Started: begun}, Program: a.opts.Program, Libvips: a.opts.Imaging.Version(), MessageID: a.msg.ID,
 	}
 }
 
@@ -184,7 +200,7 @@ func (a *attempt) fetch(ctx context.Context, m *recipe.Manifest) (src *store.Sou
 	}
 	defer src.Body.Close()
 	m.Source.ETag, m.Source.VersionID, m.Source.Bytes, m.Source.ContentType = src.ETag, src.VersionID, src.Size, src.ContentType
-	if m.Timings.Uploaded.IsZero() {
+	if m.Timings.Uploaded.IsZero() || a.backfilled() {
 		m.Timings.Uploaded = src.LastModified
 	}
 	if a.ask != nil {
@@ -196,13 +212,13 @@ func (a *attempt) fetch(ctx context.Context, m *recipe.Manifest) (src *store.Sou
 	if src.MetaErr != nil {
 		return nil, req, src.MetaErr
 	}
+	m.Asked = &recipe.Asked{Recipe: src.Recipe, Params: src.Params}
 	job, err := a.opts.Recipes.Resolve(name, params)
 	if err != nil {
 		return nil, req, err
 	}
 	m.Recipe, m.Params, m.RecipeHash = job.Recipe, job.Params, job.Hash
-	// A later event of the same content is somebody asking again: then the work is done again.
-	if a.prev.Current(src.ETag, src.VersionID, job.Hash) && a.prev.Source.Key == a.up.Key && !event.Later(a.up.Sequencer, a.prev.Source.Sequencer) {
+	if a.prev.Current(src.ETag, src.VersionID, job.Hash) && a.prev.Source.Key == a.up.Key && !a.askedAgain() {
 		return nil, req, errCurrent
 	}
 	req.Job = job
@@ -295,7 +311,7 @@ const commitTries = 5
 // finish commits the manifest and announces it. Where somebody else wrote in between, the
 // newer event wins: ours is dropped, or written over theirs.
 func (a *attempt) finish(ctx context.Context, m *recipe.Manifest) error {
-	m.Timings.Finished = time.Now().UTC()
+	m.Timings.Finished = a.opts.Store.Now()
 	for range commitTries {
 		if ctx.Err() != nil { // the lease is lost, or time is up: nothing may be published
 			return context.Cause(ctx)
@@ -320,6 +336,9 @@ func (a *attempt) finish(ctx context.Context, m *recipe.Manifest) error {
 		}
 		if settled, err := a.settled(ctx); settled {
 			return err
+		}
+		if a.backfilled() && a.prev != nil {
+			return a.yield(ctx, m)
 		}
 		// The same source and job, without sequencers to tell two events apart.
 		if a.prev.Current(m.Source.ETag, m.Source.VersionID, m.RecipeHash) && a.prev.Status == m.Status && m.Source.Sequencer == "" {
@@ -366,6 +385,9 @@ func (a *attempt) conclude(ctx context.Context, m *recipe.Manifest) error {
 func (a *attempt) announce(ctx context.Context, m *recipe.Manifest) error {
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
+	}
+	if a.silent() {
+		return nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, a.opts.CallTimeout)
 	defer cancel()

@@ -1,9 +1,9 @@
 // Package worker takes one image through: fetch, process, store, announce. It decides
 // what is done already, what must come again and what never can succeed.
 //
-// Of ours it imports internal/event, internal/fault, internal/outage, internal/recipe, and the types of
+// Of ours it imports internal/attempt, internal/event, internal/fault, internal/outage, internal/recipe, and the types of
 // internal/store, internal/queue and internal/imaging. What it needs of them it declares
-// itself: Store, Imaging, Recipes, Announcer.
+// itself: Store, Imaging, Recipes, Announcer, Attempts.
 //
 // The order of its steps is the promise it keeps: outputs, then the manifest by a
 // conditional write, then the announcement, then the message is deleted. A crash
@@ -35,6 +35,8 @@ type Store interface {
 	PutOutput(ctx context.Context, key, contentType string, body []byte) (sha256 string, err error)
 	Manifest(ctx context.Context, id string) (*recipe.Manifest, string, error)
 	CommitManifest(ctx context.Context, m *recipe.Manifest, prevETag string) error
+	// Now is the time by the store's clock: uploads are dated by it, and other hosts go by it.
+	Now() time.Time
 	Stat(ctx context.Context, key string) (*store.Source, error)
 	DeleteOutputs(ctx context.Context, keys []string) error
 }
@@ -86,6 +88,8 @@ type Options struct {
 	// ImageTimeout bounds the computing of one image. Where Imaging has a limit of its own,
 	// which knows better what to say of the image, this must lie above it. Default: 60 s.
 	ImageTimeout time.Duration
+	// Attempts keeps the records of attempts that came to nothing. Nil: none are kept.
+	Attempts Attempts
 	// InWorkChanged is called when InWork has changed. It must not wait. Default: nobody is told.
 	InWorkChanged func()
 	// Program is the name and version of this program, for manifests: "tintype 0.1.0".
@@ -159,13 +163,16 @@ const junkDelay = 10 * time.Second
 
 // Handle is the queue's handler: one message, which may speak of several uploads. It is
 // acknowledged when each of them has come to an end.
-func (w *Worker) Handle(ctx context.Context, m queue.Message) queue.Outcome {
+func (w *Worker) Handle(ctx context.Context, m queue.Message) (outcome queue.Outcome) {
 	log := w.log.With("message", m.ID, "receive_count", m.ReceiveCount)
+	trial := w.attempt(ctx, log, m)
+	defer func() { trial.end(ctx, outcome) }()
 	p, err := event.Parse([]byte(m.Body))
 	switch {
 	case err != nil:
 		// Deleting it would lose what somebody meant to say; the dead-letter queue keeps it.
 		w.junk.Add(1)
+		trial.failed("", err)
 		log.Warn("a message that is no S3 event; it goes to the dead-letter queue", "error", err)
 		return queue.Retry(junkDelay)
 	case p.Kind == event.Test:
@@ -187,10 +194,12 @@ func (w *Worker) Handle(ctx context.Context, m queue.Message) queue.Outcome {
 		}
 		err := w.upload(ctx, log, m, u)
 		if err != nil && ctx.Err() == nil && fault.IsOutage(err) {
+			trial.failed(u.Key, err)
 			return w.hold(log, m, u, err) // the uploads after it would fare no better
 		}
 		if err != nil {
 			again = true
+			trial.failed(u.Key, err)
 			w.report(ctx, log, u, err)
 		}
 		if ctx.Err() != nil {

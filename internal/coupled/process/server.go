@@ -129,6 +129,13 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) error {
 	if r.ContentLength > s.o.MaxBytes {
 		return s.tooLarge()
 	}
+	// Waiting and computing take longer than other answers may.
+	if err := http.NewResponseController(w).SetWriteDeadline(time.Now().Add(coupled.CallTimeout)); err != nil {
+		return err
+	}
+	if err := http.NewResponseController(w).SetReadDeadline(time.Now().Add(coupled.CallTimeout)); err != nil {
+		return err
+	}
 	if err := s.admit(r.Context()); err != nil {
 		return err
 	}

@@ -176,6 +176,9 @@ func (s *Service) reply(w http.ResponseWriter, r *http.Request, c *fasthttp.Requ
 		out[h.name] = []string{h.value}
 	}
 	out.Set("Server", "AmazonS3")
+	// AWS's own S3 leaves that to what stands before it; here nothing does, and uploaded bytes
+	// are shown in browsers under the type that their presigned URL names, and no other.
+	out.Set("X-Content-Type-Options", "nosniff")
 	stream := resp.BodyStream()
 	var body []byte
 	if stream == nil {

@@ -24,6 +24,7 @@ import (
 	"github.com/chromedp/cdproto/page"
 	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/chromedp"
+	"github.com/chromedp/chromedp/kb"
 )
 
 // ScreenshotDirEnv names the directory where screenshots are kept; without it they go to the
@@ -109,6 +110,31 @@ func (b *Browser) Press(selector string) {
 	b.do("press "+selector, chromedp.Click(chromedp.CSS(selector)))
 }
 
+// keys are those that type nothing.
+var keys = map[string]string{
+	"Enter": kb.Enter, "Escape": kb.Escape, "Tab": kb.Tab, "Home": kb.Home, "End": kb.End,
+	"ArrowRight": kb.ArrowRight, "ArrowLeft": kb.ArrowLeft, "ArrowDown": kb.ArrowDown, "ArrowUp": kb.ArrowUp,
+}
+
+// Keys presses keys, one after the other, each by its name in JavaScript ("Enter", "a").
+func (b *Browser) Keys(names ...string) {
+	b.t.Helper()
+	for _, name := range names {
+		key, ok := keys[name]
+		if !ok {
+			key = name
+		}
+		b.do("press the key "+name, chromedp.KeyEvent(key))
+	}
+}
+
+// Import makes one of the page's own modules a global of a name.
+func (b *Browser) Import(name, module string) {
+	b.t.Helper()
+	b.Exec(fmt.Sprintf(`import(document.querySelector('script[type=module]').src.replace('app.js', %q)).then((m) => { window[%q] = m; })`, module, name))
+	b.Until(module+" is imported", fmt.Sprintf("window[%q]", name))
+}
+
 // Forgive waits for a complaint that contains a text, and takes it from the complaints.
 func (b *Browser) Forgive(text string) {
 	b.t.Helper()
@@ -142,12 +168,21 @@ func call[P, R any](cmd cdp.Command[P, R], params P) chromedp.Action[chromedp.Vo
 
 // watch runs in the page before its own scripts.
 const watch = `
-window.webtest = { violations: [], progress: {}, loads: performance.now() };
+window.webtest = { violations: [], progress: {}, loads: performance.now(), shift: 0, shifted: [], paint: 0 };
+new PerformanceObserver((l) => {
+  for (const e of l.getEntries()) {
+    if (e.hadRecentInput) continue;
+    webtest.shift += e.value;
+    webtest.shifted.push(e.value.toFixed(3) + ' by ' + e.sources.map((s) => (s.node?.id || s.node?.className || s.node?.nodeName) + ' ' + s.previousRect.y + '→' + s.currentRect.y).join(', '));
+  }
+}).observe({ type: 'layout-shift', buffered: true });
+new PerformanceObserver((l) => { webtest.paint = l.getEntries().at(-1).startTime; }).observe({ type: 'largest-contentful-paint', buffered: true });
 addEventListener('securitypolicyviolation', (e) => webtest.violations.push(e.violatedDirective + ' blocked ' + e.blockedURI));
 new MutationObserver((changes) => {
   for (const { target } of changes) {
     if (target.nodeName !== 'PROGRESS') continue;
-    const name = target.closest('.card').querySelector('.name').textContent;
+    const name = target.closest('.card')?.querySelector('.name').textContent;
+    if (!name) continue; // not a card's
     (webtest.progress[name] ??= []).push(target.value);
   }
 }).observe(document, { subtree: true, attributes: true, attributeFilter: ['value', 'hidden'] });
@@ -219,13 +254,22 @@ func (b *Browser) Exec(statements string) {
 	Eval[bool](b, "(() => {"+statements+"; return true; })()")
 }
 
-// Until waits for a JavaScript expression to become true.
+// leaving reports whether an expression failed because its page went away under it.
+func leaving(err error) bool {
+	return strings.Contains(err.Error(), "navigated or closed") || strings.Contains(err.Error(), "Cannot find context") || strings.Contains(err.Error(), "context was destroyed")
+}
+
+// Until waits for a JavaScript expression to become true, in whatever page is shown by then.
 func (b *Browser) Until(what, expression string) {
 	b.t.Helper()
 	ctx, cancel := context.WithTimeout(b.ctx, patience)
 	defer cancel()
 	poll := chromedp.Poll[bool]("Boolean("+expression+")", chromedp.WithPollingInterval(50*time.Millisecond), chromedp.WithPollingTimeout(patience))
-	if _, err := chromedp.Run(ctx, poll); err != nil {
+	_, err := chromedp.Run(ctx, poll)
+	for err != nil && ctx.Err() == nil && leaving(err) {
+		_, err = chromedp.Run(ctx, poll)
+	}
+	if err != nil {
 		b.t.Fatalf("waiting until %s: %v\ncomplaints of the page: %q\nscreenshot: %s", what, err, b.Complaints(), b.Screenshot("failed", 1280))
 	}
 }

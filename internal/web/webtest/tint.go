@@ -74,8 +74,14 @@ func (b *Browser) Pick(tint string) {
 // Choose picks files as in the file dialog.
 func (b *Browser) Choose(files ...string) {
 	b.t.Helper()
-	b.do("choose files", chromedp.SetUploadFiles(chromedp.CSS("#files"), files))
+	b.Offer(files...)
 	b.Until("the chosen files show", fmt.Sprintf("document.querySelectorAll('#staged li').length === %d", len(files)))
+}
+
+// Offer picks files as in the file dialog, whatever the page then says of them.
+func (b *Browser) Offer(files ...string) {
+	b.t.Helper()
+	b.do("choose files", chromedp.SetUploadFiles(chromedp.CSS("#files"), files))
 }
 
 // Drop drops files onto the drop zone. Scripts cannot make a trusted drop; the page gets

@@ -1,152 +1,91 @@
-// Puts the page together: chosen files are staged, sent straight to S3, and shown in
-// the gallery as the server tells of them.
+// Puts the pages together. Each is served whole by the server and has a module
+// pages/<name>.js with mount(main, { signal }): what it starts ends with the signal. Going
+// from one page to another exchanges <main> and leaves everything else standing, so that
+// uploads go on; where that does not work the browser goes there itself.
 
-import * as api from './api.js';
-import { Controls } from './controls.js';
-import { Gallery } from './gallery.js';
-import { listen } from './live.js';
+import { alerts } from './lib/alerts.js';
+import * as live from './lib/live.js';
+import { dropAnywhere } from './lib/drop.js';
+import { tray } from './lib/tray.js';
+import { themeButton } from './lib/theme.js';
+import { $, $$, setText } from './lib/dom.js';
 
-const atOnce = 3; // uploads side by side
 const root = document.documentElement;
-const form = document.querySelector('#upload');
-const input = document.querySelector('#files');
-const staged = document.querySelector('#staged');
-const go = document.querySelector('#go');
-const message = document.querySelector('#message');
-const live = document.querySelector('#live');
+const modules = {
+  images: () => import('./pages/images.js'),
+  image: () => import('./pages/image.js'),
+  pipeline: () => import('./pages/pipeline.js'),
+  deadletters: () => import('./pages/deadletters.js'),
+};
+let mounted = new AbortController();
+let visit = 0;
 
-input.multiple = true;
-input.required = false; // files may be dropped instead
-
-const announce = (text) => { document.querySelector('#announce').textContent = text; };
-const complain = (text) => { message.textContent = text; message.hidden = !text; };
-
-let files = []; // {file, url}: chosen, not sent yet
-
-const controls = new Controls(form, (job) => {
-  const colour = job.recipe === 'tint' ? job.params.tint : 'transparent';
-  staged.style.setProperty('--tint', colour);
-  staged.style.setProperty('--strength', job.params.strength ?? 1);
-  staged.dataset.recipe = job.recipe;
-});
-const gallery = new Gallery({ job: () => controls.job(), announce });
-
-function show() {
-  staged.hidden = files.length === 0;
-  go.textContent = files.length > 1 ? `Upload ${files.length} images` : 'Upload';
-  go.disabled = files.length === 0;
-  staged.replaceChildren(...files.map((entry) => {
-    const item = document.createElement('li');
-    const frame = document.createElement('div');
-    frame.className = 'frame';
-    const img = document.createElement('img');
-    img.alt = '';
-    img.src = entry.url;
-    img.addEventListener('error', () => { img.hidden = true; }); // a format this browser does not show
-    const wash = document.createElement('span');
-    wash.className = 'wash';
-    frame.append(img, wash);
-    const name = document.createElement('div');
-    name.className = 'filename';
-    name.dir = 'auto';
-    name.textContent = name.title = entry.file.name;
-    const off = document.createElement('button');
-    off.type = 'button';
-    off.textContent = '×';
-    off.setAttribute('aria-label', `Leave out ${entry.file.name}`);
-    off.addEventListener('click', () => {
-      URL.revokeObjectURL(entry.url);
-      files = files.filter((other) => other !== entry);
-      show();
-      (staged.querySelector('button') ?? input).focus();
-    });
-    item.append(frame, name, off);
-    return item;
-  }));
+async function mount(state) {
+  mounted.abort();
+  mounted = new AbortController();
+  const { signal } = mounted;
+  const main = $('#main');
+  const page = await modules[main.dataset.page]();
+  if (!signal.aborted) page.mount(main, { signal, go, state });
 }
 
-function stage(chosen) {
-  complain('');
-  for (const file of chosen) files.push({ file, url: URL.createObjectURL(file) });
-  if (chosen.length > 0) announce(`${files.length} chosen.`);
-  show();
-}
-
-function take() {
-  stage([...input.files]);
-  input.value = ''; // so that the same file can be chosen again
-}
-input.addEventListener('change', take);
-if (input.files.length > 0) take(); // chosen before this ran, or kept through a reload
-
-// Files may be dropped anywhere: missing the zone by a little must not leave the page.
-const carriesFiles = (e) => e.dataTransfer && [...e.dataTransfer.types].includes('Files');
-let inside = 0;
-addEventListener('dragenter', (e) => { if (carriesFiles(e)) { inside += 1; root.classList.add('dragging'); } });
-addEventListener('dragleave', (e) => { if (carriesFiles(e) && --inside <= 0) { inside = 0; root.classList.remove('dragging'); } });
-addEventListener('dragover', (e) => { if (carriesFiles(e)) e.preventDefault(); });
-addEventListener('drop', (e) => {
-  if (!carriesFiles(e)) return;
-  e.preventDefault();
-  inside = 0;
-  root.classList.remove('dragging');
-  stage([...e.dataTransfer.files]);
-});
-
-async function upload(entry, job) {
-  const { file, url } = entry;
-  let form;
+// go shows another page of this server.
+export async function go(to, { push = true, state = null } = {}) {
+  const mine = ++visit;
+  const url = new URL(to, location.href);
+  let next;
   try {
-    form = await api.startUpload(file, job);
-  } catch (error) {
-    complain(`${file.name}: ${error.message}`);
-    URL.revokeObjectURL(url);
+    const response = await fetch(url, { headers: { Accept: 'text/html' } });
+    next = new DOMParser().parseFromString(await response.text(), 'text/html');
+  } catch { /* the browser's own page says it better */ }
+  if (mine !== visit) return;
+  const main = next?.querySelector('#main');
+  // Another release of the page has other modules: it must be loaded whole.
+  if (!main || next.querySelector('script[type=module]')?.getAttribute('src') !== $('script[type=module]').getAttribute('src')) {
+    location.assign(url);
     return;
   }
-  const shown = gallery.uploading(form.id, file.name, url);
-  try {
-    await api.send(form, file, shown.progress);
-  } catch (error) {
-    shown.failed(error.message, () => queue([entry], job));
-    return;
+  if (push) {
+    history.replaceState({ ...history.state, y: scrollY }, '');
+    history.pushState({}, '', url);
   }
-  gallery.uploaded(form.id, {
-    id: form.id, key: form.key, name: form.key.slice(form.key.lastIndexOf('/') + 1), status: 'queued', recipe: job.recipe, params: job.params,
-    source: { bytes: file.size, url: `/api/images/${form.id}/original` }, outputs: [], attempts: 0,
-  });
+  document.title = next.title;
+  root.dataset.page = main.dataset.page;
+  for (const a of $$('.sections a')) {
+    if (a.dataset.section === main.dataset.page) a.setAttribute('aria-current', 'page'); else a.removeAttribute('aria-current');
+  }
+  $('#main').replaceWith(document.adoptNode(main));
+  scrollTo(0, 0);
+  main.focus({ preventScroll: true }); // screen readers go on there
+  await mount(state);
 }
 
-const waiting = [];
-let running = 0;
+const internal = /^\/($|images\/[^/]+$|pipeline$|deadletters$)/;
 
-function queue(entries, job) {
-  waiting.push(...entries.map((entry) => () => upload(entry, job)));
-  while (running < atOnce && waiting.length > 0) work();
-}
-
-async function work() {
-  running += 1;
-  while (waiting.length > 0) await waiting.shift()();
-  running -= 1;
-}
-
-form.addEventListener('submit', (e) => {
+document.addEventListener('click', (e) => {
+  const a = e.target.closest?.('a[href]');
+  if (!a || e.defaultPrevented || e.button !== 0 || e.metaKey || e.ctrlKey || e.shiftKey || e.altKey || a.hasAttribute('target') || a.hasAttribute('download')) return;
+  const url = new URL(a.getAttribute('href'), location.href); // links in drawings have no address of their own
+  if (url.origin !== location.origin || !internal.test(url.pathname) || (url.pathname === location.pathname && url.hash)) return;
   e.preventDefault();
-  complain('');
-  const entries = files;
-  files = [];
-  show();
-  queue(entries, controls.job());
+  go(url);
+});
+history.scrollRestoration = 'manual';
+addEventListener('popstate', (e) => {
+  go(location.href, { push: false, state: e.state });
 });
 
-show();
-gallery.settle();
-listen({
-  onImage: (doc) => gallery.onImage(doc),
-  onDeleted: (id) => gallery.onDeleted(id),
-  onReload: () => gallery.reload(),
-  onState: (state) => {
-    live.dataset.state = state;
-    live.textContent = state === 'live' ? 'live' : 'reconnecting…';
-  },
+themeButton($('#theme'));
+if (root.dataset.mode !== 'coupled') alerts($('.sections'));
+tray($('#tray'));
+dropAnywhere(async (files) => {
+  if ($('#main').dataset.page !== 'images') await go('/');
+  const { stage } = await import('./images/composer.js');
+  stage(files);
 });
+live.on('state', (state) => {
+  $('#live').dataset.state = state;
+  setText($('.live-text'), state === 'live' ? 'live' : 'reconnecting…');
+});
+live.start();
+mount(history.state);
