@@ -70,21 +70,30 @@ func parse(args []string) (options, error) {
 	fs.DurationVar(&o.load, "load", 15*time.Second, "how long each load lasts under which latency is measured")
 	fs.DurationVar(&o.idle, "idle", 15*time.Second, "how long idle processes are watched")
 	sizes := fs.String("mp", "1,12", "megapixels of the pictures whose work is measured, comma-separated; the first is that of backlogs and calls")
+	deep := fs.String("backlogs", "", "messages in the queue, comma-separated, in the place of those of the mode")
+	many := fs.String("processes", "", "app processes, likewise")
 	full := fs.Bool("full", false, "backlogs of up to 1,000,000 messages, and of 4 processes")
 	only := fs.String("only", "", "parts to run, comma-separated, of: "+strings.Join(partNames(), ", ")+"; all if empty")
 	if err := fs.Parse(args); err != nil {
 		return o, err
 	}
-	for text := range strings.SplitSeq(*sizes, ",") {
-		mp, err := strconv.ParseFloat(text, 64)
-		if err != nil || mp < 0.01 || mp > 100 {
-			return o, fmt.Errorf("%q megapixels: from 0.01 to 100 are allowed", text)
-		}
-		o.megapixels = append(o.megapixels, mp)
+	var err error
+	if o.megapixels, err = list(*sizes, 0.01, 100, func(s string) (float64, error) { return strconv.ParseFloat(s, 64) }); err != nil {
+		return o, err
 	}
 	o.backlogs, o.processes = []int{100, 10_000}, []int{1, 2}
 	if *full {
 		o.backlogs, o.processes = []int{100, 10_000, 1_000_000}, []int{1, 2, 4}
+	}
+	if *deep != "" {
+		if o.backlogs, err = list(*deep, 1, 10_000_000, strconv.Atoi); err != nil {
+			return o, err
+		}
+	}
+	if *many != "" {
+		if o.processes, err = list(*many, 1, 64, strconv.Atoi); err != nil {
+			return o, err
+		}
 	}
 	if o.images == 0 {
 		o.images = 40
@@ -104,6 +113,18 @@ func parse(args []string) (options, error) {
 		return o, fmt.Errorf("%d rounds of %d images: at least 1 each", o.rounds, o.images)
 	}
 	return o, nil
+}
+
+// list reads numbers between two bounds.
+func list[T int | float64](text string, least, most T, read func(string) (T, error)) (all []T, err error) {
+	for s := range strings.SplitSeq(text, ",") {
+		v, err := read(s)
+		if err != nil || v < least || v > most {
+			return nil, fmt.Errorf("%q: numbers from %v to %v are allowed", s, least, most)
+		}
+		all = append(all, v)
+	}
+	return all, nil
 }
 
 // part is something that is measured.

@@ -29,7 +29,7 @@ func TestWorker(t *testing.T) {
 			"Redelivery": testRedelivery, "Overwrite": testOverwrite, "SourceGone": testSourceGone, "AskedAgain": testAskedAgain,
 			"LostLease": testLostLease, "Conflict": testConflict, "AnnouncementFails": testAnnouncementFails, "ReplacesJunkManifest": testReplacesJunkManifest,
 			"BrokenSetUp": testBrokenSetUp, "EveryFault": testEveryFault, "Flow": testFlow, "Rules": testRules, "Assets": testAssets,
-			"SourceGoneDuring": testSourceGoneDuring, "DeletedDuring": testDeletedDuring, "CrashBeforeTheLastLook": testCrashBeforeTheLastLook,
+			"FirstReceive": testFirstReceive, "SourceGoneDuring": testSourceGoneDuring, "DeletedDuring": testDeletedDuring, "CrashBeforeTheLastLook": testCrashBeforeTheLastLook,
 			"SourceComesBack": testSourceComesBack, "OverwrittenDuring": testOverwrittenDuring, "HeldBeforeTheAnnouncement": testHeldBeforeTheAnnouncement,
 		} {
 			t.Run(name, func(t *testing.T) { test(t, endpoint) })
