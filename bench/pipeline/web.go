@@ -41,7 +41,7 @@ func open(ctx context.Context, url string) (*browser, error) {
 		cancel()
 		return nil, err
 	}
-	resp, err := b.client.Do(req)
+	resp, err := b.client.Do(req) //nolint:bodyclose // listen closes it
 	if err != nil {
 		cancel()
 		return nil, err
