@@ -10,7 +10,8 @@ import (
 type idleRow struct {
 	Who    string  `json:"who"`
 	CPU    float64 `json:"cpuPercent"` // of a core
-	Memory float64 `json:"memoryMb"`   // of its process tree
+	Memory float64 `json:"memoryMb"`   // of its process tree, resident
+	Pss    float64 `json:"pssMb"`      // the same, what is shared divided among the sharers
 }
 
 // idle watches tiers that have been at work and have nothing to do: what they take then they
@@ -40,7 +41,7 @@ func idle(ctx context.Context, b *bench) error {
 		}
 		for _, n := range names {
 			if n != "endpoint" || fresh == "" {
-				b.out.Idle = append(b.out.Idle, idleRow{n + fresh, (cpu(tiers[n]) - before[n]) * 100 / time.Since(began).Seconds(), resident(tiers[n])})
+				b.out.Idle = append(b.out.Idle, idleRow{n + fresh, (cpu(tiers[n]) - before[n]) * 100 / time.Since(began).Seconds(), resident(tiers[n]), proportional(tiers[n])})
 			}
 		}
 		return nil

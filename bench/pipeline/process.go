@@ -173,14 +173,19 @@ func ticks(pids []int, fields int) (sum float64) {
 
 // resident is the memory of processes and their descendants, MB; what they share counts once
 // for each.
-func resident(all []*process) float64 {
+func resident(all []*process) float64 { return memoryOf(all, "status", "VmRSS:") }
+
+// proportional is the same with what is shared divided among those who share it.
+func proportional(all []*process) float64 { return memoryOf(all, "smaps_rollup", "Pss:") }
+
+func memoryOf(all []*process, file, field string) float64 {
 	kb := 0
 	for _, pid := range pids(all) {
-		b, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+		b, err := os.ReadFile(fmt.Sprintf("/proc/%d/%s", pid, file))
 		if err != nil {
 			continue
 		}
-		_, rest, _ := strings.Cut(string(b), "VmRSS:")
+		_, rest, _ := strings.Cut(string(b), field)
 		var n int
 		if _, err := fmt.Sscan(rest, &n); err == nil {
 			kb += n

@@ -113,9 +113,9 @@ func (r *report) printLatency(w io.Writer) {
 func (r *report) printBurst(w io.Writer) { printLatencies(w, "Uploads, 1 MP", r.Burst) }
 
 func (r *report) printIdle(w io.Writer) {
-	fmt.Fprint(w, "\n## With nothing to do\n\n| tier | % of a core | memory MB |\n|---|---|---|\n")
+	fmt.Fprint(w, "\n## With nothing to do\n\n| tier | % of a core | resident MB | proportional MB |\n|---|---|---|---|\n")
 	for _, i := range r.Idle {
-		fmt.Fprintf(w, "| %s | %.2f | %.0f |\n", i.Who, i.CPU, i.Memory)
+		fmt.Fprintf(w, "| %s | %.2f | %.0f | %.0f |\n", i.Who, i.CPU, i.Memory, i.Pss)
 	}
 }
 
@@ -172,7 +172,7 @@ func (r *report) goals(w io.Writer) {
 	for _, i := range r.Idle {
 		if !strings.HasPrefix(i.Who, node) {
 			line("idle "+i.Who+", % of a core", i.CPU, false, 1)
-			line("idle "+i.Who+", MB", i.Memory, false, 60)
+			line("idle "+i.Who+", MB, proportional", i.Pss, false, 60)
 		}
 	}
 }
