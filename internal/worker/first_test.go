@@ -58,7 +58,9 @@ func testFirstReceive(t *testing.T, endpoint string) {
 	if again := b.result(key); !again.Timings.Finished.Equal(m.Timings.Finished) {
 		t.Errorf("a repetition has replaced the manifest: %+v", again)
 	}
-	b.announced.expect(t, 1)
+	if first := b.announced.all[0].ID; b.announced.expect(t, 2).ID != first {
+		t.Error("the repetition is announced as a result of its own")
+	}
 	if s := b.worker.Stats(); s.Done != 1 || s.Unneeded != 1 {
 		t.Errorf("stats %+v", s)
 	}
@@ -69,5 +71,5 @@ func testFirstReceive(t *testing.T, endpoint string) {
 	mu.Unlock()
 	b.handle(message(2, u), queue.Ack())
 	calls("GET results", "HEAD uploads")
-	b.announced.expect(t, 2)
+	b.announced.expect(t, 3)
 }
