@@ -11,7 +11,7 @@ TOOLS        := $(CURDIR)/.tools
 LINT         := $(TOOLS)/golangci-lint-$(LINT_VERSION)
 
 .DEFAULT_GOAL := help
-.PHONY: help up build deps deps-test test lint bench bench-endpoint bench-imaging bench-scale asan soak fuzz clean
+.PHONY: help up build deps deps-test test lint bench bench-go bench-endpoint bench-imaging bench-scale asan soak fuzz clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -35,7 +35,11 @@ test: deps-test ## run the whole suite with the race detector (RUN="…" chooses
 lint: deps ## vet, format and import-direction checks
 	@scripts/lint.sh "$(LINT)" $(LINT_VERSION)
 
-bench: deps ## run the Go benchmarks of endpoint, pipeline and imaging
+bench: build ## measure the whole way of an image beside sqs-consumer and sharp, where Node is, and beside the imaging alone (ARGS="-full")
+	@if command -v npm >/dev/null; then cd bench/peers && npm ci --silent --no-audit --no-fund || echo "tintype: npm ci failed: Node does not take part" >&2; fi
+	$(GO) run ./bench/pipeline -tintype $(BIN) $(ARGS)
+
+bench-go: deps ## run the Go benchmarks of endpoint, queue and imaging
 	$(GO) test -run '^$$' -bench . -benchtime 2s ./internal/localaws/... ./internal/queue/... ./internal/imaging/...
 
 bench-endpoint: build ## measure the endpoint side by side with goaws and fauxqs where they are installed (ARGS="…")

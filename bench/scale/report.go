@@ -127,13 +127,13 @@ func hostTable(t times) string {
 	var rows [][]string
 	for _, w := range []int{1, 2, 4, 8, 16} {
 		row := []string{fmt.Sprint(w)}
-		for _, slots := range []int{slotsOf(w), 4*w + 4, 6*w + 4} {
+		for _, slots := range []int{2*w + 2, slotsOf(w), 6*w + 4} {
 			rate, busy := saturated(t, w, slots)
 			row = append(row, fmt.Sprintf("%d: %.1f (%.0f %%)", slots, rate, 100*busy))
 		}
 		rows = append(rows, row)
 	}
-	return table([]string{"vCPUs and workers", "slots 2W+2, the default", "4W+4", "6W+4"}, rows...)
+	return table([]string{"vCPUs and workers", "slots 2W+2", "4W+4, the default", "6W+4"}, rows...)
 }
 
 func steadyTable(all []steady) string {

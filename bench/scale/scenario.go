@@ -38,7 +38,7 @@ func (l lags) onAWS(z size) times {
 }
 
 // slotsOf is how many messages a process of so many workers has in work: the program's rule.
-func slotsOf(workers int) int { return 2*workers + 2 }
+func slotsOf(workers int) int { return 4*workers + 4 }
 
 // saturated is what one host does, images per second, with a queue that is never empty, and
 // the part of its processors that it uses.

@@ -70,7 +70,7 @@ func validate(ctx context.Context, o options) error {
 	if err != nil {
 		return err
 	}
-	for _, slots := range []int{slotsOf(2), 12, 24} {
+	for _, slots := range []int{6, slotsOf(2), 24} {
 		c := check{Processes: 1, Workers: 2, Slots: slots, Images: 4 * o.images}
 		t, err := drainOnce(ctx, o, small, l.delays(), &c)
 		if err != nil {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"runtime/debug"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 
@@ -155,6 +156,9 @@ func appTier(cfg config.Config, book *recipe.Book, c aws.Config, ln net.Listener
 
 func workQueue(ctx context.Context, cfg config.Config, book *recipe.Book, c aws.Config, status *appStatus, tel *telemetry.Tier) error {
 	log := tel.Log
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(garbage)
+	}
 	engine, timeout, err := openTierImager(cfg, tel)
 	if err != nil {
 		return err
@@ -186,7 +190,7 @@ func workQueue(ctx context.Context, cfg config.Config, book *recipe.Book, c aws.
 		QueueURL: res.QueueURL, DrainTimeout: cfg.Drain, Logger: log,
 		// More messages than workers are held, so that fetching and storing go on while
 		// all workers compute.
-		Slots: slots(cfg),
+		Slots: slots(cfg), Busy: w.Busy,
 	}, w.Handle)
 	if err != nil {
 		return err
@@ -202,7 +206,7 @@ func slots(cfg config.Config) int {
 	if cfg.App.Slots > 0 {
 		return cfg.App.Slots
 	}
-	return 2*cfg.App.Workers + 2
+	return 4*cfg.App.Workers + 4 // enough that AWS's latencies leave no core idle: docs/performance.md
 }
 
 // stopped is nil where the failure is only that we were told to stop.

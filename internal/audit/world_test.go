@@ -123,7 +123,7 @@ func (w *world) process(key string) *recipe.Manifest {
 	w.t.Helper()
 	m, bodies := w.manifestOf(key)
 	for key, body := range bodies {
-		if err := w.PutOutput(w.t.Context(), key, "image/jpeg", body); err != nil {
+		if _, err := w.PutOutput(w.t.Context(), key, "image/jpeg", body); err != nil {
 			w.t.Fatal(err)
 		}
 	}

@@ -53,7 +53,7 @@ func TestReasons(t *testing.T) {
 		b.done("recipe.jpg", "", func(m *recipe.Manifest) { m.RecipeHash = "former" })
 		b.done("unasked.jpg", "sepia", func(m *recipe.Manifest) { m.Asked = nil; m.RecipeHash = "former" })
 		b.upload("junk.jpg", "")
-		if err := b.PutOutput(t.Context(), store.ManifestKey(store.IDForKey("junk.jpg")), "text/plain", []byte("{")); err != nil {
+		if _, err := b.PutOutput(t.Context(), store.ManifestKey(store.IDForKey("junk.jpg")), "text/plain", []byte("{")); err != nil {
 			t.Fatal(err)
 		}
 		id := store.NewID(time.Now())

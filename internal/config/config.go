@@ -121,7 +121,7 @@ type App struct {
 	Addr    string // host:port of health, readiness and metrics
 	Workers int    // images computed at once
 	// Slots is how many messages are in work at once, those that fetch and store among them;
-	// 0: twice the workers and two. More where storing takes long beside computing.
+	// 0: four times the workers and four, enough for AWS's latencies.
 	Slots   int
 	PageURL string // of the page, which completion mails link to; empty: no link
 
@@ -254,7 +254,7 @@ func (c *Config) Bind(fs *pflag.FlagSet, groups ...Group) {
 			fs.StringVar(&c.App.Addr, "app-addr", c.App.Addr, "address of the app tier's health, readiness and metrics")
 			bindPageURL(fs, &c.App.PageURL)
 			fs.IntVar(&c.App.Workers, "workers", c.App.Workers, "images computed at once")
-			fs.IntVar(&c.App.Slots, "slots", c.App.Slots, "messages in work at once, those that fetch and store among them; 0: twice --workers and two")
+			fs.IntVar(&c.App.Slots, "slots", c.App.Slots, "messages in work at once, those that fetch and store among them; 0: four times --workers and four")
 		case GroupImaging:
 			fs.StringVar(&c.App.Isolation, "isolation", c.App.Isolation, "where images are processed: process (confined child processes) or none (in the tier itself)")
 			fs.DurationVar(&c.App.ImageTimeout, "image-timeout", c.App.ImageTimeout, "longest that one attempt at an image may take")

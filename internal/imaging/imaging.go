@@ -126,6 +126,9 @@ type Request struct {
 	// Spare says that a second core has nothing else to do: the picture may be made on two
 	// threads, which is sooner and costs more.
 	Spare bool
+	// Crowded says the opposite, that further images wait for cores or soon will: whoever
+	// would find one spare by itself must not.
+	Crowded bool
 }
 
 // Process makes the outputs of a job from the bytes of an image. Where the file is at

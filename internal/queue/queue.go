@@ -132,6 +132,15 @@ type Options struct {
 	// Linger is how long an acknowledged message waits for others to be deleted with.
 	// Default: 50 ms.
 	Linger time.Duration
+	// LingerBusy is the same while handlers are at work: their messages will be deleted with it.
+	// Default: 1 s, or Linger where that is longer.
+	LingerBusy time.Duration
+	// Busy, where given, says that a message received now would only wait in this process. While
+	// it does, a poll waits until half of the slots are free, or ten, for Gather at most: so fewer
+	// polls bring as many messages. It is asked often and must not wait. Default: never.
+	Busy func() bool
+	// Gather is how long a poll may wait so. Default: 1 s.
+	Gather time.Duration
 	// UnreadyAfter is how long receiving may be answered with errors before Ready says so. Of a
 	// poll that hangs, and of credentials that are not accepted, it tells at once. Default: 10 s.
 	UnreadyAfter time.Duration
@@ -154,10 +163,15 @@ func (o *Options) defaults() {
 	set(&o.RetryBase, 5*time.Second)
 	set(&o.RetryMax, 15*time.Minute)
 	set(&o.Linger, 50*time.Millisecond)
+	set(&o.LingerBusy, max(time.Second, o.Linger))
+	set(&o.Gather, time.Second)
 	set(&o.HoldBase, time.Second)
 	set(&o.HoldMax, 30*time.Second)
 	set(&o.HoldFor, time.Hour)
 	set(&o.UnreadyAfter, 10*time.Second)
+	if o.Busy == nil {
+		o.Busy = func() bool { return false }
+	}
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
@@ -177,8 +191,10 @@ func (o *Options) validate() error {
 		return fmt.Errorf("queue: retries after %v up to %v: from 1 s to 11 h are allowed, the first not over the last", o.RetryBase, o.RetryMax)
 	case o.HoldBase < 0 || o.HoldMax < o.HoldBase || o.HoldFor < 0 || o.HoldFor > 11*time.Hour:
 		return fmt.Errorf("queue: holding with pauses of %v up to %v, for %v: up to 11 h are allowed, the first pause not over the last", o.HoldBase, o.HoldMax, o.HoldFor)
-	case o.DrainTimeout < 0 || o.Linger < 0 || o.UnreadyAfter < 0:
+	case o.DrainTimeout < 0 || o.Linger < 0 || o.Gather < 0 || o.UnreadyAfter < 0:
 		return errors.New("queue: a negative duration")
+	case o.LingerBusy < o.Linger:
+		return fmt.Errorf("queue: deletes linger for %v, and while handlers are at work for %v: not less is allowed", o.Linger, o.LingerBusy)
 	}
 	return nil
 }

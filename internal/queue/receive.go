@@ -19,6 +19,9 @@ const (
 	// while deletes fail, further work would only be done twice.
 	maxUnflushed = 10 * batch
 
+	// gatherLook is how often Options.Busy is asked while a poll waits for more slots.
+	gatherLook = 10 * time.Millisecond
+
 	receiveBackoff    = 200 * time.Millisecond
 	receiveBackoffMax = 10 * time.Second
 )
@@ -54,23 +57,46 @@ func (e *Engine) receiveLoop(ctx, work context.Context) {
 	}
 }
 
-// awaitSlot waits until a slot is free and returns how many are; 0 when ctx has ended.
+// awaitSlot waits until a slot is free, or more where more are worth the wait, and returns how
+// many are; 0 when ctx has ended.
 func (e *Engine) awaitSlot(ctx context.Context) int {
-	for {
-		if ctx.Err() != nil {
-			return 0
-		}
+	var since time.Time // when the first slot was free
+	for ctx.Err() == nil {
 		e.mu.Lock()
-		free := e.free()
+		free, enough := e.free(), e.enough()
 		e.mu.Unlock()
-		if free > 0 {
+		if free == 0 {
+			since = time.Time{}
+			select {
+			case <-e.wake:
+			case <-ctx.Done():
+			}
+			continue
+		}
+		if since.IsZero() {
+			since = time.Now()
+		}
+		if free >= enough || time.Since(since) >= e.opts.Gather || !e.opts.Busy() {
 			return free
 		}
+		look := time.NewTimer(gatherLook)
 		select {
 		case <-e.wake:
+		case <-look.C:
 		case <-ctx.Done():
 		}
+		look.Stop()
 	}
+	return 0
+}
+
+// enough is how many free slots are worth a poll at once. While a service is down messages come
+// one by one, as probes. Engine.mu is held.
+func (e *Engine) enough() int {
+	if e.gate.down() {
+		return 1
+	}
+	return min((e.gate.limit.now+1)/2, batch)
 }
 
 // receive makes one long poll for at most n messages.

@@ -149,7 +149,7 @@ func (e *Engine) changeVisibility(ctx context.Context, l *lease, after time.Dura
 }
 
 // deleteLoop deletes acknowledged messages in batches: as soon as there are ten, or when
-// the first of them has waited for Linger. When handled is closed it flushes what is left
+// the first of them has waited for long enough. When handled is closed it flushes what is left
 // and returns; when ctx ends it gives up.
 func (e *Engine) deleteLoop(ctx context.Context, handled <-chan struct{}) {
 	failures, ended := 0, false
@@ -196,16 +196,21 @@ func (e *Engine) deleteLoop(ctx context.Context, handled <-chan struct{}) {
 	}
 }
 
-// linger waits for a full batch, for Linger at most. It reports whether handled was closed.
+// linger waits for a full batch, for Linger at most, or for LingerBusy while handlers are at
+// work. It reports whether handled was closed.
 func (e *Engine) linger(handled <-chan struct{}) (ended bool) {
-	timer := time.NewTimer(e.opts.Linger)
+	began := time.Now()
+	timer := time.NewTimer(e.opts.LingerBusy)
 	defer timer.Stop()
 	for {
 		e.mu.Lock()
-		n := len(e.pending)
+		n, active := len(e.pending), e.gate.active
 		e.mu.Unlock()
 		if n >= batch {
 			return false
+		}
+		if active == 0 { // a handler that ends without a message to delete wakes nobody here
+			timer.Reset(time.Until(began.Add(e.opts.Linger)))
 		}
 		select {
 		case <-e.acked:

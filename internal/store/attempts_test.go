@@ -40,7 +40,7 @@ func TestAttempts(t *testing.T) {
 			t.Errorf("%+v, %q, %v", got, etag, err)
 		}
 		// What is older than any message goes, and nothing else.
-		if err := s.PutOutput(ctx, OwnPrefix+"app/x.json", "application/json", []byte("{}")); err != nil {
+		if _, err := s.PutOutput(ctx, OwnPrefix+"app/x.json", "application/json", []byte("{}")); err != nil {
 			t.Fatal(err)
 		}
 		if n, err := s.SweepAttempts(ctx, time.Now().Add(-time.Hour)); n != 0 || err != nil {

@@ -3,6 +3,8 @@ package store
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -10,8 +12,10 @@ import (
 	"net/http"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
+	"github.com/aws/smithy-go/middleware"
 
 	"github.com/tintype/tintype/internal/fault"
 	"github.com/tintype/tintype/internal/recipe"
@@ -20,8 +24,11 @@ import (
 // maxManifest bounds what is read as a manifest, in bytes; real ones have a few thousand.
 const maxManifest = 1 << 20
 
-// PutOutput stores one output in the results bucket.
-func (s *Store) PutOutput(ctx context.Context, key, contentType string, body []byte) error {
+// PutOutput stores one output in the results bucket and returns the SHA-256 of its bytes, in
+// hexadecimal. Without TLS the signature wants the same hash; it is computed once.
+func (s *Store) PutOutput(ctx context.Context, key, contentType string, body []byte) (string, error) {
+	sum := sha256.Sum256(body)
+	digest := hex.EncodeToString(sum[:])
 	_, err := s.client.PutObject(ctx, &s3.PutObjectInput{
 		Bucket:        &s.opts.ResultsBucket,
 		Key:           &key,
@@ -30,8 +37,18 @@ func (s *Store) PutOutput(ctx context.Context, key, contentType string, body []b
 		ContentType:   &contentType,
 		// The key changes whenever the content does.
 		CacheControl: aws.String("private, max-age=31536000, immutable"),
-	})
-	return classify("store s3://"+s.opts.ResultsBucket+"/"+key, err)
+	}, s3.WithAPIOptions(payloadHash(digest)))
+	return digest, classify("store s3://"+s.opts.ResultsBucket+"/"+key, err)
+}
+
+// payloadHash tells the signer the hash of a request's body, where it signs one.
+func payloadHash(digest string) func(*middleware.Stack) error {
+	return func(stack *middleware.Stack) error {
+		return stack.Initialize.Add(middleware.InitializeMiddlewareFunc("KnownPayloadHash",
+			func(ctx context.Context, in middleware.InitializeInput, next middleware.InitializeHandler) (middleware.InitializeOutput, middleware.Metadata, error) {
+				return next.HandleInitialize(v4.SetPayloadHash(ctx, digest), in)
+			}), middleware.Before)
+	}
 }
 
 // Manifest reads an image's manifest and its ETag, which a later CommitManifest takes.

@@ -63,7 +63,11 @@ func (s *Store) OpenAsset(ctx context.Context, key, knownETag string) (*Source, 
 
 func (s *Store) open(ctx context.Context, in *s3.GetObjectInput) (*Source, error) {
 	op := "fetch s3://" + s.opts.UploadsBucket + "/" + aws.ToString(in.Key)
-	out, err := s.client.GetObject(ctx, in)
+	out, err := s.client.GetObject(ctx, in, func(o *s3.Options) {
+		// TCP and TLS see to what is damaged on its way; computing S3's own checksum once more
+		// would cost as much as everything else about a download (docs/adr/0036).
+		o.ResponseChecksumValidation = aws.ResponseChecksumValidationWhenRequired
+	})
 	if err != nil {
 		if is404(err) {
 			return nil, sentinel(op, ErrGone, fault.CodeSourceGone, "the original was deleted before it was processed", err)

@@ -369,7 +369,7 @@ func (f *fixture) delete(t *testing.T) {
 	for _, id := range []string{id, other} {
 		put(t, s, UploadKey(id, "a.jpg"), "x", "", nil)
 		for _, out := range []string{"full", "large", "thumb"} {
-			if err := s.PutOutput(t.Context(), OutputKey(id, "e", "", "h", out, "jpg"), "image/jpeg", []byte(out)); err != nil {
+			if _, err := s.PutOutput(t.Context(), OutputKey(id, "e", "", "h", out, "jpg"), "image/jpeg", []byte(out)); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -442,7 +442,7 @@ func (f *fixture) presignGet(t *testing.T) {
 			t.Errorf("%s is %q, want %q", header, got, want)
 		}
 	}
-	if err := s.PutOutput(t.Context(), "id/x/full.jpg", "image/jpeg", []byte("jpeg")); err != nil {
+	if _, err := s.PutOutput(t.Context(), "id/x/full.jpg", "image/jpeg", []byte("jpeg")); err != nil {
 		t.Fatal(err)
 	}
 	u, err = s.PresignGet(t.Context(), Results, "id/x/full.jpg", "")
@@ -666,7 +666,7 @@ func TestClassification(t *testing.T) {
 			if _, err := s.OpenSource(t.Context(), "k", ""); err == nil || fault.As(err) == nil || fault.KindOf(err) != tc.kind {
 				t.Errorf("read: %v (%v), want %v", err, fault.KindOf(err), tc.kind)
 			}
-			if err := s.PutOutput(t.Context(), "k", "image/jpeg", []byte("x")); err == nil || fault.KindOf(err) != tc.kind {
+			if _, err := s.PutOutput(t.Context(), "k", "image/jpeg", []byte("x")); err == nil || fault.KindOf(err) != tc.kind {
 				t.Errorf("write: %v (%v), want %v", err, fault.KindOf(err), tc.kind)
 			}
 		})

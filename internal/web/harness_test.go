@@ -402,7 +402,7 @@ func (s *system) makeOutputs(ctx context.Context, m *recipe.Manifest, src *store
 	}
 	for _, out := range job.Outputs {
 		key := store.OutputKey(m.ID, src.ETag, src.VersionID, job.Hash, out.Name, "png")
-		if err := s.store.PutOutput(ctx, key, "image/png", b.Bytes()); err != nil {
+		if _, err := s.store.PutOutput(ctx, key, "image/png", b.Bytes()); err != nil {
 			return err
 		}
 		m.Outputs = append(m.Outputs, recipe.Result{

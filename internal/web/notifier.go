@@ -81,6 +81,9 @@ type Notifier struct {
 	seen    *recent
 	clock   *awsclock.Clock // of SQS: heartbeats are compared between hosts
 
+	deleting chan struct{} // one token for each delete under way
+	deletes  sync.WaitGroup
+
 	mu    sync.Mutex
 	state error     // why completions cannot be received now; nil while they can
 	due   time.Time // when the call that is under way should have been answered; zero between calls
@@ -136,7 +139,7 @@ func newNotifier(o NotifierOptions, m *metrics, deliver func(context.Context, ev
 	}
 	clock := &awsclock.Clock{}
 	o.SQS = sqs.New(o.SQS.Options(), func(c *sqs.Options) { c.APIOptions = append(slices.Clone(c.APIOptions), clock.Learn) })
-	return &Notifier{o: o, clock: clock, log: o.Logger, metrics: m, deliver: deliver, missed: missed, seen: newRecent(4096), state: errNotStarted}, nil
+	return &Notifier{o: o, clock: clock, log: o.Logger, metrics: m, deliver: deliver, missed: missed, seen: newRecent(4096), deleting: make(chan struct{}, maxDeletes), state: errNotStarted}, nil
 }
 
 // State is nil while completions can be received, and otherwise says why not.
@@ -182,6 +185,7 @@ func (n *Notifier) forget(imageID string) { n.seen.forget(imageID) }
 // Nothing that goes wrong with the endpoint ends it.
 func (n *Notifier) run(ctx context.Context) {
 	defer n.cleanUp(ctx)
+	defer n.deletes.Wait()
 	var wait time.Duration // the backoff before the next try
 	first := true
 	for ctx.Err() == nil {
@@ -325,7 +329,7 @@ func (n *Notifier) serve(ctx context.Context) error {
 	return nil
 }
 
-// receive takes what is in the queue, delivers it and deletes it.
+// receive takes what is in the queue, delivers it and has it deleted meanwhile.
 func (n *Notifier) receive(ctx context.Context, wait time.Duration) error {
 	q := n.own()
 	got, err := n.poll(ctx, q, wait)
@@ -340,17 +344,36 @@ func (n *Notifier) receive(ctx context.Context, wait time.Duration) error {
 		n.handle(m)
 		done = append(done, sqstypes.DeleteMessageBatchRequestEntry{Id: aws.String(strconv.Itoa(i)), ReceiptHandle: m.ReceiptHandle})
 	}
-	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	select {
+	case n.deleting <- struct{}{}:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	n.deletes.Go(func() {
+		defer func() { <-n.deleting }()
+		n.delete(ctx, q, done)
+	})
+	return nil
+}
+
+// maxDeletes is how many batches may be on their way to being deleted while the next ones are
+// received.
+const maxDeletes = 4
+
+// delete deletes what was delivered. What fails comes again after its visibility timeout and is
+// a known repeat then; that the queue is gone, the next poll says as well. A stop does not cut
+// it off.
+func (n *Notifier) delete(ctx context.Context, q ownQueue, done []sqstypes.DeleteMessageBatchRequestEntry) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), callTimeout)
 	defer cancel()
 	deleted, err := n.o.SQS.DeleteMessageBatch(ctx, &sqs.DeleteMessageBatchInput{QueueUrl: &q.url, Entries: done})
 	if err != nil {
-		return fmt.Errorf("delete received completions: %w", err)
+		n.log.Warn("received completions could not be deleted", "count", len(done), "err", err)
+		return
 	}
 	if len(deleted.Failed) > 0 {
-		// They come again after their visibility timeout and are then known repeats.
 		n.log.Warn("received completions could not be deleted", "count", len(deleted.Failed), "reason", aws.ToString(deleted.Failed[0].Message))
 	}
-	return nil
 }
 
 // poll makes one long poll and ends it where it hangs.

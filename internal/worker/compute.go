@@ -15,16 +15,20 @@ import (
 // in work than there are cores.
 func (a *attempt) compute(ctx context.Context, req imaging.Request) (*imaging.Picture, time.Duration, error) {
 	waiting := time.Now()
+	a.Worker.waiting.Add(1)
 	select {
 	case a.cores <- struct{}{}:
+		a.Worker.waiting.Add(-1)
 		defer func() { <-a.cores }()
 	case <-ctx.Done():
+		a.Worker.waiting.Add(-1)
 		return nil, 0, fmt.Errorf("wait for a core: %w", context.Cause(ctx))
 	}
 	a.told.took(stageCore, waiting)
 	limited, cancel := context.WithTimeoutCause(ctx, a.opts.ImageTimeout, &fault.Error{Op: "process image", Kind: fault.Retry, Code: fault.CodeUnavailable,
 		Message: fmt.Sprintf("the image was not finished within %v", a.opts.ImageTimeout)})
 	defer cancel()
+	req.Crowded = a.crowded()
 	began := time.Now()
 	limited, done := a.stage(limited, "process", attribute.String("tintype.recipe", req.Job.Recipe), attribute.Int("tintype.source.bytes", len(req.Source)),
 		attribute.Float64("tintype.core_wait_seconds", began.Sub(waiting).Seconds()))

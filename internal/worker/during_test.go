@@ -36,7 +36,7 @@ func (s *stages) OpenSource(ctx context.Context, key, etag string) (*store.Sourc
 	return s.Store.OpenSource(ctx, key, etag)
 }
 
-func (s *stages) PutOutput(ctx context.Context, key, contentType string, body []byte) error {
+func (s *stages) PutOutput(ctx context.Context, key, contentType string, body []byte) (string, error) {
 	s.reach("before the outputs")
 	return s.Store.PutOutput(ctx, key, contentType, body)
 }

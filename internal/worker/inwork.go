@@ -36,6 +36,13 @@ func (w *Worker) begin(a *attempt) (end func()) {
 	}
 }
 
+// crowded reports whether more than one image is in work, at whatever stage.
+func (w *Worker) crowded() bool {
+	w.inWork.mu.Lock()
+	defer w.inWork.mu.Unlock()
+	return len(w.inWork.all) > 1
+}
+
 func (w *Worker) inWorkChanged() {
 	if w.opts.InWorkChanged != nil {
 		w.opts.InWorkChanged()

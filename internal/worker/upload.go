@@ -3,13 +3,12 @@ package worker
 import (
 	"bytes"
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
 	"log/slog"
 	"math"
+	"slices"
 	"strconv"
 	"time"
 
@@ -55,15 +54,29 @@ func (w *Worker) upload(ctx context.Context, log *slog.Logger, m queue.Message, 
 		}
 		a.close(ctx, err)
 	}()
-	if err := a.look(ctx); err != nil {
-		return err
-	}
-	a.begun = w.opts.Store.Now()
-	if settled, err := a.settled(ctx); settled {
-		return err
+	if !a.first() {
+		if err := a.look(ctx); err != nil {
+			return err
+		}
+		a.begun = w.opts.Store.Now()
+		if settled, err := a.settled(ctx); settled {
+			return err
+		}
 	}
 	return a.work(ctx)
 }
+
+// first reports whether this is most likely the first that anybody hears of the image: an
+// upload under an id of its own, in a message received for the first time. Looking for a result
+// would be a request for nothing. Where there is one all the same, of a message that came
+// twice, the commit finds it, and only work is lost (docs/adr/0036).
+func (a *attempt) first() bool {
+	_, own := store.RuleKey(a.up.Key)
+	return own && a.msg.ReceiveCount <= 1 && a.msg.Try <= 1 && slices.Contains(uploading, a.up.Name)
+}
+
+// uploading are the events of new objects. A copy is how an image is asked for again.
+var uploading = []string{"ObjectCreated:Put", "ObjectCreated:Post", "ObjectCreated:CompleteMultipartUpload"}
 
 // look reads the manifest that is there now.
 func (a *attempt) look(ctx context.Context) error {
@@ -148,6 +161,9 @@ func (a *attempt) work(ctx context.Context) error {
 	case err != nil:
 		return a.end(ctx, m, err)
 	}
+	if a.begun.IsZero() { // the original's was the first answer
+		m.Timings.Started = a.opts.Store.Now().Add(-time.Duration(m.Timings.FetchMS) * time.Millisecond)
+	}
 
 	pic, took, err := a.compute(ctx, req)
 	m.Timings.ProcessMS = took.Milliseconds()
@@ -171,10 +187,14 @@ func (a *attempt) manifest() *recipe.Manifest {
 	if uploaded.IsZero() {
 		uploaded = a.msg.SentAt
 	}
+	begun := a.begun
+	if begun.IsZero() {
+		begun = a.opts.Store.Now()
+	}
 	return &recipe.Manifest{
 		Version: recipe.ManifestVersion, ID: a.id, Recipe: recipe.Default, Attempts: a.msg.ReceiveCount,
 		Source:  recipe.Source{Bucket: a.up.Bucket, Key: a.up.Key, ETag: a.up.ETag, VersionID: a.up.VersionID, Sequencer: a.up.Sequencer, Bytes: a.up.Size},
-		Timings: recipe.Timings{Uploaded: uploaded, Started: a.begun}, Program: a.opts.Program, Libvips: a.opts.Imaging.Version(), MessageID: a.msg.ID,
+		Timings: recipe.Timings{Uploaded: uploaded, Started: begun}, Program: a.opts.Program, Libvips: a.opts.Imaging.Version(), MessageID: a.msg.ID,
 	}
 }
 
@@ -284,15 +304,14 @@ func (a *attempt) put(ctx context.Context, src store.Stored, job *recipe.Job, pi
 	results := make([]recipe.Result, len(pic.Outputs))
 	g, ctx := errgroup.WithContext(ctx)
 	for i, out := range pic.Outputs {
-		g.Go(func() error {
-			sum := sha256.Sum256(out.Bytes)
+		g.Go(func() (err error) {
 			results[i] = recipe.Result{
 				Name: out.Name, Key: store.OutputKey(a.id, src.ETag, src.VersionID, job.Hash, out.Name, out.Ext), ContentType: out.ContentType, Format: out.Format,
-				Width: out.Width, Height: out.Height, Bytes: int64(len(out.Bytes)), SHA256: hex.EncodeToString(sum[:]),
+				Width: out.Width, Height: out.Height, Bytes: int64(len(out.Bytes)),
 				Quality: out.Quality, OverTarget: out.OverTarget, ThumbHash: out.ThumbHash, DominantColor: out.DominantColor,
 			}
 			ctx, done := a.stage(ctx, "store", attribute.String("tintype.output", out.Name), attribute.Int("tintype.output.bytes", len(out.Bytes)))
-			err := a.opts.Store.PutOutput(ctx, results[i].Key, out.ContentType, out.Bytes)
+			results[i].SHA256, err = a.opts.Store.PutOutput(ctx, results[i].Key, out.ContentType, out.Bytes)
 			done(err)
 			return err
 		})

@@ -36,7 +36,7 @@ import (
 type Store interface {
 	OpenSource(ctx context.Context, key, etag string) (*store.Source, error)
 	OpenAsset(ctx context.Context, key, knownETag string) (*store.Source, error)
-	PutOutput(ctx context.Context, key, contentType string, body []byte) error
+	PutOutput(ctx context.Context, key, contentType string, body []byte) (sha256 string, err error)
 	Manifest(ctx context.Context, id string) (*recipe.Manifest, string, error)
 	CommitManifest(ctx context.Context, m *recipe.Manifest, prevETag string) error
 	// Now is the time by the store's clock: uploads are dated by it, and other hosts go by it.
@@ -126,6 +126,8 @@ type Worker struct {
 	assets *assets
 	inWork inWork
 	told   *metrics
+
+	waiting atomic.Int64 // images that wait for a token
 
 	done, failed, unneeded, superseded, again, held, junk atomic.Int64
 }
@@ -254,6 +256,10 @@ func (w *Worker) report(ctx context.Context, log *slog.Logger, u event.Upload, e
 		log.Warn("an image must come again")
 	}
 }
+
+// Busy reports whether all tokens for computing are taken and an image waits for one, its
+// original in memory: another message would wait as well.
+func (w *Worker) Busy() bool { return len(w.cores) == cap(w.cores) && w.waiting.Load() > 0 }
 
 // Stats returns the counts of this moment.
 func (w *Worker) Stats() Stats {

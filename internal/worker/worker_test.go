@@ -29,7 +29,7 @@ func TestWorker(t *testing.T) {
 			"Redelivery": testRedelivery, "Overwrite": testOverwrite, "SourceGone": testSourceGone, "AskedAgain": testAskedAgain,
 			"LostLease": testLostLease, "Conflict": testConflict, "AnnouncementFails": testAnnouncementFails, "ReplacesJunkManifest": testReplacesJunkManifest,
 			"BrokenSetUp": testBrokenSetUp, "EveryFault": testEveryFault, "Flow": testFlow, "Rules": testRules, "Assets": testAssets,
-			"SourceGoneDuring": testSourceGoneDuring, "DeletedDuring": testDeletedDuring, "CrashBeforeTheLastLook": testCrashBeforeTheLastLook,
+			"FirstReceive": testFirstReceive, "SourceGoneDuring": testSourceGoneDuring, "DeletedDuring": testDeletedDuring, "CrashBeforeTheLastLook": testCrashBeforeTheLastLook,
 			"SourceComesBack": testSourceComesBack, "OverwrittenDuring": testOverwrittenDuring, "HeldBeforeTheAnnouncement": testHeldBeforeTheAnnouncement,
 		} {
 			t.Run(name, func(t *testing.T) { test(t, endpoint) })
@@ -167,10 +167,10 @@ func (f *failing) OpenSource(ctx context.Context, key, etag string) (*store.Sour
 	return f.Store.OpenSource(ctx, key, etag)
 }
 
-func (f *failing) PutOutput(ctx context.Context, key, contentType string, body []byte) error {
+func (f *failing) PutOutput(ctx context.Context, key, contentType string, body []byte) (string, error) {
 	if n := f.puts.Add(1); f.put != nil {
 		if err := f.put(n); err != nil {
-			return err
+			return "", err
 		}
 	}
 	return f.Store.PutOutput(ctx, key, contentType, body)
@@ -443,7 +443,7 @@ func testAnnouncementFails(t *testing.T, endpoint string) {
 func testReplacesJunkManifest(t *testing.T, endpoint string) {
 	b := newBench(t, endpoint, nil)
 	u := b.upload("a.jpg", picture(50, 50, 1), "", nil)
-	if err := b.PutOutput(t.Context(), store.ManifestKey(store.IDForKey("a.jpg")), "text/plain", []byte("junk")); err != nil {
+	if _, err := b.PutOutput(t.Context(), store.ManifestKey(store.IDForKey("a.jpg")), "text/plain", []byte("junk")); err != nil {
 		t.Fatal(err)
 	}
 	b.handle(message(1, u), queue.Ack())

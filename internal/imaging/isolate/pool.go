@@ -195,7 +195,7 @@ func (p *Pool) Process(ctx context.Context, req imaging.Request) (*imaging.Pictu
 		return nil, fmt.Errorf("process image: %w", cause)
 	}
 	// All children idle: this picture has the machine for itself, as far as we know.
-	req.Spare = req.Spare || len(p.slots) == cap(p.slots) && runtime.GOMAXPROCS(0) > 1
+	req.Spare = req.Spare || !req.Crowded && len(p.slots) == cap(p.slots) && runtime.GOMAXPROCS(0) > 1
 	call, err := p.prepare(req)
 	if err != nil {
 		return nil, err
