@@ -135,6 +135,7 @@ func commands() []command {
 				}
 			},
 		},
+		topCommand(),
 		labCommand(),
 		auditCommand(), backfillCommand(),
 		dlqCommand(),
