@@ -106,7 +106,7 @@ func (m *model) letters(l look) []string {
 		return []string{"There is no dead letter."}
 	}
 	f := &fields{width: l.width}
-	f.lines = append(f.lines, fmt.Sprintf("%d of about %d dead letters. `tintype dlq` shows more, sends them back and drops them.", len(m.dead.Letters), m.dead.Total), "")
+	f.lines = append(wrap(fmt.Sprintf("%d of about %d dead letters; `tintype dlq` sends them back and drops them.", len(m.dead.Letters), m.dead.Total), l.width), "")
 	for _, d := range m.dead.Letters {
 		f.add("message", fmt.Sprintf("%s, sent %s, %d receives", d.MessageID, instant(d.SentAt), d.Receives))
 		for _, i := range d.Images {
@@ -124,9 +124,9 @@ func (m *model) letters(l look) []string {
 const help = `q         quit; so does Ctrl-C
 p         pause, and go on
 s         sort images otherwise: newest, status, slowest, key
-up, down  choose an app process or an image; also k and j, PgUp, PgDn, Home, End
+up, down  choose an app process or an image; also j, k, PgUp, PgDn, Home, End
 enter     all that is known of it
-d         dead letters, and why they are there; a look counts as a receive of each
+d         dead letters, and why they are; a look counts as a receive of each
 r         look now
 ?         this
 esc       back

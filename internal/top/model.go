@@ -8,6 +8,7 @@ import (
 	"time"
 
 	tea "charm.land/bubbletea/v2"
+	"github.com/charmbracelet/x/ansi"
 
 	"github.com/tintype/tintype/internal/deadletter"
 )
@@ -260,6 +261,9 @@ func (m *model) lines() []string {
 	}
 	for len(body) < room {
 		body = append(body, "")
+	}
+	for i, b := range body { // narrower than anything was laid out for
+		body[i] = ansi.Truncate(b, l.width, "")
 	}
 	if l.ascii {
 		keys = strings.ReplaceAll(keys, "↑↓", "up/down")

@@ -18,19 +18,19 @@ type Options struct {
 	Source Source
 	In     *os.File // the terminal; unused with Once and JSON
 	Out    io.Writer
-	Every  time.Duration // between two looks
-	Once   bool          // one look, one frame of text, without colours
-	JSON   bool          // a line of JSON for each look
-	Width  int           // columns of the frame with Once
-	Getenv func(string) string
+	Every  time.Duration       // between two looks
+	Once   bool                // one look, one frame of text, without colours
+	JSON   bool                // a line of JSON for each look
+	Width  int                 // columns of the frame with Once
+	Getenv func(string) string // of the terminal; unused with JSON
 }
 
 // Run shows the pipeline until ctx ends or the person at the terminal has seen enough.
 func Run(ctx context.Context, o Options) error {
-	m := &model{ctx: ctx, source: o.Source, every: o.Every, now: time.Now, look: lookOf(o.Getenv)}
 	if o.JSON {
 		return printJSON(ctx, o)
 	}
+	m := &model{ctx: ctx, source: o.Source, every: o.Every, now: time.Now, look: lookOf(o.Getenv)}
 	if o.Once {
 		look, cancel := context.WithTimeout(ctx, lookTimeout)
 		defer cancel()
