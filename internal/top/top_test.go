@@ -127,9 +127,9 @@ func TestEventsBecomeImages(t *testing.T) {
 	t.Parallel()
 	feed := newFeed()
 	readEvents(strings.NewReader("retry: 2000\n\nid: 1\nevent: image\ndata: {\"id\":\"a\",\"key\":\"a.jpg\",\"status\":\"processing\",\"processing\":{\"attempt\":2,\"app\":\"vm-1\"}}\n\n"+
-		"event: image\ndata: {\"id\":\"b\",\"status\":\"failed\",\"error\":{\"code\":\"invalid_image\"},\"timings\":{\"finished\":\"2026-03-04T12:00:00Z\",\"totalMs\":70}}\n\nevent: deleted\ndata: {\"id\":\"c\"}\n\nevent: image\ndata: {\n\n"), func() {}, feed.event)
+		"event: image\ndata: {\"id\":\"b\",\"status\":\"failed\",\"error\":{\"code\":\"not_an_image\"},\"timings\":{\"finished\":\"2026-03-04T12:00:00Z\",\"totalMs\":70}}\n\nevent: deleted\ndata: {\"id\":\"c\"}\n\nevent: image\ndata: {\n\n"), func() {}, feed.event)
 	got := feed.images()
-	if len(got) != 2 || got[0].Code != "invalid_image" || got[0].TotalMS != 70 || !got[0].Finished.Equal(noon) || got[1].App != "vm-1" || got[1].Attempts != 2 {
+	if len(got) != 2 || got[0].Code != "not_an_image" || got[0].TotalMS != 70 || !got[0].Finished.Equal(noon) || got[1].App != "vm-1" || got[1].Attempts != 2 {
 		t.Errorf("%+v", got)
 	}
 	feed.event("deleted", []byte(`{"id":"b"}`))
