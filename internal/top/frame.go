@@ -65,7 +65,7 @@ func (m *model) head(l look) []string {
 	}
 	s := m.snap
 	if q := s.Queue; q != nil {
-		dead := style(plain)
+		dead := plain
 		if q.DeadLetters > 0 {
 			dead = red
 		}
