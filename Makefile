@@ -26,7 +26,7 @@ build: deps ## build bin/tintype
 deps: # libvips and what cgo needs
 	@scripts/deps.sh build
 
-deps-test: # also what tests use: a browser
+deps-test: # also what tests use: a browser, Prometheus
 	@scripts/deps.sh test
 
 test: deps-test ## run the whole suite with the race detector (RUN="…" chooses tests)

@@ -42,7 +42,10 @@ Linux)
 	# The browser tests skip themselves without one, so a failure to get it is no reason to stop.
 	browser=""
 	[ $for_tests = no ] || has_browser || browser=chromium
-	[ -n "$want$browser" ] || exit 0
+	# The tests of alerts and dashboard skip themselves without it.
+	prometheus=""
+	[ $for_tests = no ] || command -v prometheus >/dev/null 2>&1 || prometheus=prometheus
+	[ -n "$want$browser$prometheus" ] || exit 0
 	command -v apt-get >/dev/null 2>&1 || {
 		[ -n "$want" ] || exit 0
 		fail "missing:$want (Debian's names). There is no apt-get here: install libvips 8.13 or newer and libjpeg-turbo with their headers, pkg-config and a C compiler by this system's package manager, then try again"
@@ -54,7 +57,7 @@ Linux)
 			fail "missing:$want. Run 'sudo apt-get install$want', then try again"
 		}
 	fi
-	echo "tintype: installing with apt:$want $browser" >&2
+	echo "tintype: installing with apt:$want $browser $prometheus" >&2
 	log=$(mktemp)
 	trap 'rm -f "$log"' EXIT
 	install() { $run env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends "$@" >>"$log" 2>&1; }
@@ -62,6 +65,7 @@ Linux)
 	# shellcheck disable=SC2086 # a list of names
 	[ -z "$want" ] || install $want || { tail -n 5 "$log" >&2; fail "apt could not install:$want. Run 'apt-get install$want' by hand to see why"; }
 	[ -z "$browser" ] || install "$browser" || echo "tintype: no browser could be installed: the browser tests will be skipped" >&2
+	[ -z "$prometheus" ] || install "$prometheus" || echo "tintype: Prometheus could not be installed: dashboard and alerts will not be tried on one" >&2
 	;;
 Darwin)
 	has_cc || fail "the C compiler is missing: run 'xcode-select --install', then try again"

@@ -132,6 +132,7 @@ func commands() []command {
 				}
 			},
 		},
+		topCommand(),
 		labCommand(),
 		auditCommand(), backfillCommand(),
 		dlqCommand(),

@@ -31,6 +31,8 @@ type imageDoc struct {
 	Error    *recipe.Failure `json:"error,omitempty"`
 	Attempts int             `json:"attempts,omitempty"`
 	App      string          `json:"app,omitempty"` // the app process that has it in work
+
+	timings *recipe.Timings // nil where there is no result
 }
 
 // outputDoc is one output: where it is for S3 clients, and for a while for browsers.
@@ -49,6 +51,7 @@ func describe(ctx context.Context, d *deployment, m *recipe.Manifest) (*imageDoc
 	doc := &imageDoc{
 		ID: m.ID, Key: m.Source.Key, Status: m.Status, Recipe: m.Recipe, Params: m.Params,
 		Bytes: m.Source.Bytes, Uploaded: m.Timings.Uploaded, Error: m.Error, Attempts: m.Attempts,
+		timings: &m.Timings,
 	}
 	for _, o := range m.Outputs {
 		url, err := d.store.PresignGet(ctx, store.Results, o.Key, "")
