@@ -136,7 +136,7 @@ func commands() []command {
 			},
 		},
 		labCommand(),
-		auditCommand(), backfillCommand(),
+		auditCommand(), backfillCommand(), costCommand(),
 		dlqCommand(),
 		queueCommand(),
 		processCommand(),
