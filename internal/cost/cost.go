@@ -101,11 +101,10 @@ func Month(p prices.Table, l Load) Bill {
 	get := func(what string, count float64) {
 		add("S3", what, count, "requests", count/perThousand*p.S3GetPerThousand)
 	}
-	sqs := 0.0 // its steps are of all requests together
 	put("PUT of originals", n)
 	put("PUT of outputs", n*l.Outputs)
 	put("PUT of manifests", n*f.AppManifests)
-	get("GET by app tiers", n*f.AppGets)
+	get("GET and HEAD by app tiers", n*(f.AppGets+f.AppHeads))
 	get("GET by browsers", n*l.Views)
 	if l.PresenceSeconds > 0 && l.Compute != Lambda {
 		// At work as often as set, without work a sixth as often.
@@ -123,8 +122,8 @@ func Month(p prices.Table, l Load) Bill {
 	add("SNS", "deliveries by http", n*l.HTTP, "deliveries", n*l.HTTP/perMillion*p.SNSToHTTPPerMillion)
 	polls := hoursOfMonth * 3600 / pollSeconds * (hosts + l.WebTiers)
 	work, web := n*(1+f.AppReceives+f.AppDeletes), n*l.WebTiers*(1+f.WebReceives+f.WebDeletes)
-	all := p.SQS(work + web + polls)
-	sqs = work + web + polls
+	sqs := work + web + polls
+	all := p.SQS(sqs) // its steps are of all requests together
 	for _, x := range []struct {
 		what  string
 		count float64

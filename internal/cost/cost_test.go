@@ -28,7 +28,7 @@ func find(t *testing.T, b Bill, what string) Line {
 func TestMonth(t *testing.T) {
 	b := Month(prices.Builtin(), typical())
 	for what, want := range map[string]float64{
-		"PUT of outputs": 3e6 / 1000 * 0.005, "PUT of originals": 5, "GET by app tiers": 1e6 * PerImage.AppGets / 1000 * 0.0004,
+		"PUT of outputs": 3e6 / 1000 * 0.005, "PUT of originals": 5, "GET and HEAD by app tiers": 1e6 * (PerImage.AppGets + PerImage.AppHeads) / 1000 * 0.0004,
 		"storage": 50_000*0.023 + 10_000*0.022, "publishes, by S3 and by app tiers": 1, "work queue: send, receive, delete": 1.2,
 		"app tier": 2 * 720 * 0.0446,
 	} {

@@ -10,12 +10,13 @@ import "fmt"
 // which makes more of them fails there.
 var PerImage = Factors{
 	AppGets:       2,
+	AppHeads:      1,
 	AppManifests:  1,
 	AppPublishes:  1,
 	AppReceives:   1,
 	AppDeletes:    1,
-	WebReceives:   0.5,
-	WebDeletes:    0.5,
+	WebReceives:   1,
+	WebDeletes:    1,
 	ListenerLists: 1,
 }
 
@@ -24,6 +25,8 @@ type Factors struct {
 	// AppGets are the app tier's GETs from S3: a look for a manifest that may be there, and
 	// the original.
 	AppGets float64
+	// AppHeads are its HEADs, of the original: is it still there, still the same? They cost as GETs do.
+	AppHeads float64
 	// AppManifests are its PUTs beside one for each output.
 	AppManifests float64
 	// AppPublishes are its announcements to SNS. S3 publishes one more for each upload.
@@ -31,7 +34,8 @@ type Factors struct {
 	// AppReceives and AppDeletes are its requests to the work queue, at most: images so large
 	// that each ends alone. Smaller ones share them.
 	AppReceives, AppDeletes float64
-	// WebReceives and WebDeletes are each web tier's requests to its own queue, at most.
+	// WebReceives and WebDeletes are each web tier's requests to its own queue, at most:
+	// images that come one by one. A busy one has up to ten in each.
 	WebReceives, WebDeletes float64
 	// ListenerLists is how often a web tier with listeners lists presences, in an interval.
 	ListenerLists float64
@@ -49,10 +53,10 @@ const (
 // Table is the factors as docs/deploy.md has them.
 func Table() string {
 	f := PerImage
-	return fmt.Sprintf(`| asked for one image, at load | S3 PUT | S3 GET | SNS publish | SQS receive | SQS delete |
+	return fmt.Sprintf(`| asked for one image, at load | S3 PUT | S3 GET, HEAD | SNS publish | SQS receive | SQS delete |
 |---|---|---|---|---|---|
 | by whoever uploads, and S3 | 1 | | 1 | | |
 | by the app tier | outputs + %v | %v | %v | at most %v | at most %v |
 | by each web tier | | | | at most %v | at most %v |
-`, f.AppManifests, f.AppGets, f.AppPublishes, f.AppReceives, f.AppDeletes, f.WebReceives, f.WebDeletes)
+`, f.AppManifests, f.AppGets+f.AppHeads, f.AppPublishes, f.AppReceives, f.AppDeletes, f.WebReceives, f.WebDeletes)
 }

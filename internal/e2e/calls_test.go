@@ -70,7 +70,7 @@ func TestCallsPerImage(t *testing.T) {
 		least, most float64
 	}{
 		{"app: S3 GET", per(app, "s3.GetObject"), 1, f.AppGets},
-		{"app: S3 HEAD", per(app, "s3.HeadObject"), 0, 0},
+		{"app: S3 HEAD", per(app, "s3.HeadObject"), 0, f.AppHeads},
 		{"app: S3 LIST", per(app, "s3.ListObjectsV2"), 0, 0},
 		{"app: S3 PUT", per(app, "s3.PutObject"), outputs + f.AppManifests, outputs + f.AppManifests},
 		{"app: SNS publish", per(app, "sns.Publish"), f.AppPublishes, f.AppPublishes},
