@@ -29,7 +29,7 @@ func month(p prices.Table, l lags, z size, d day) []line {
 		switch {
 		case len(k) > 6 && k[:6] == "s3 PUT":
 			puts += n
-		case len(k) > 6 && k[:6] == "s3 GET":
+		case len(k) > 6 && (k[:6] == "s3 GET" || k[:6] == "s3 HEA"): // of one price
 			gets += n
 		}
 	}
