@@ -1,20 +1,10 @@
 package main
 
-import "math"
+import (
+	"math"
 
-// prices are as in prices.json.
-type prices struct {
-	Date, Region, Note    string
-	S3PutPerThousand      float64
-	S3GetPerThousand      float64
-	S3StorageGBMonth      []struct{ UpToTB, USD float64 }
-	SNSPublishPerMillion  float64
-	SNSToSQSPerMillion    float64
-	SQSPerMillion         []struct{ UpToBillion, USD float64 }
-	VCPUHour              float64
-	VCPUHourOf            string
-	CloudWatchMetricMonth float64
-}
+	"github.com/tintype/tintype/deploy/prices"
+)
 
 const (
 	secondsOfMonth = 30 * secondsOfDay
@@ -32,14 +22,14 @@ type line struct {
 }
 
 // month is what a load costs in thirty days.
-func month(p prices, l lags, z size, d day) []line {
+func month(p prices.Table, l lags, z size, d day) []line {
 	images := d.Rate * secondsOfMonth
 	puts, gets := 1.0, 0.0 // the upload itself
 	for k, n := range z.Calls {
 		switch {
 		case len(k) > 6 && k[:6] == "s3 PUT":
 			puts += n
-		case len(k) > 6 && k[:6] == "s3 GET":
+		case len(k) > 6 && (k[:6] == "s3 GET" || k[:6] == "s3 HEA"): // of one price
 			gets += n
 		}
 	}
@@ -55,7 +45,7 @@ func month(p prices, l lags, z size, d day) []line {
 		{"S3, GET", gets * images, gets * images / 1000 * p.S3GetPerThousand},
 		{"S3, presences of app processes", presences, presences / 1000 * p.S3PutPerThousand},
 		{"SNS, publish", publishes * images, publishes * images / 1e6 * p.SNSPublishPerMillion},
-		{"SQS", sqs*images + d.EmptyPolls*30, tiered(sqs*images+d.EmptyPolls*30, p)},
+		{"SQS", sqs*images + d.EmptyPolls*30, p.SQS(sqs*images + d.EmptyPolls*30)},
 		{"EC2, vCPU-hours", d.VCPUHours * 30, d.VCPUHours * 30 * p.VCPUHour},
 	}
 	total := line{Service: "together"}
@@ -65,39 +55,8 @@ func month(p prices, l lags, z size, d day) []line {
 	return append(sum, total)
 }
 
-// tiered is what so many requests of SQS cost in a month.
-func tiered(n float64, p prices) (usd float64) {
-	from := 0.0
-	for _, t := range p.SQSPerMillion {
-		upTo := t.UpToBillion * 1e9
-		if upTo == 0 {
-			upTo = math.Inf(1)
-		}
-		part := math.Min(n, upTo) - from
-		if part <= 0 {
-			break
-		}
-		usd += part / 1e6 * t.USD
-		from = upTo
-	}
-	return usd
-}
-
 // storage is what a month's originals and results cost for each month that they are kept.
-func storage(p prices, z size, rate float64) (tb, usd float64) {
+func storage(p prices.Table, z size, rate float64) (tb, usd float64) {
 	tb = rate * secondsOfMonth * float64(z.InBytes+z.OutBytes) / 1e12
-	from := 0.0
-	for _, t := range p.S3StorageGBMonth {
-		upTo := t.UpToTB
-		if upTo == 0 {
-			upTo = math.Inf(1)
-		}
-		part := math.Min(tb, upTo) - from
-		if part <= 0 {
-			break
-		}
-		usd += part * 1000 * t.USD
-		from = upTo
-	}
-	return tb, usd
+	return tb, p.Storage(tb * 1e12)
 }

@@ -8,7 +8,7 @@
 //
 // Nothing in it is of AWS itself: the work per image is measured by running the program on
 // this machine (measured.json), AWS's latencies are assumptions (aws.json), prices and limits
-// are as published (prices.json, limits.json). Each file can be replaced by a flag.
+// are as published (deploy/prices/us-east-1.json, limits.json). Each file can be replaced by a flag.
 package main
 
 import (
@@ -20,10 +20,9 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
-)
 
-//go:embed prices.json
-var defaultPrices []byte
+	"github.com/tintype/tintype/deploy/prices"
+)
 
 //go:embed limits.json
 var defaultLimits []byte
@@ -51,7 +50,7 @@ func main() {
 	flag.StringVar(&o.tintype, "tintype", "bin/tintype", "the program to measure")
 	flag.StringVar(&o.photos, "photos", "internal/testimages/photos", "directory of photographs to make pictures of")
 	flag.StringVar(&o.doc, "doc", "", "document whose generated parts are replaced; its plots are written beside it")
-	flag.StringVar(&o.prices, "prices", "", "prices, as in bench/scale/prices.json")
+	flag.StringVar(&o.prices, "prices", "", "prices, as in deploy/prices/us-east-1.json")
 	flag.StringVar(&o.limits, "limits", "", "limits, as in bench/scale/limits.json")
 	flag.StringVar(&o.aws, "aws", "", "AWS's latencies and lags, as in bench/scale/aws.json")
 	flag.StringVar(&o.measuredFile, "measured", "bench/scale/measured.json", "where -measure writes to")
@@ -88,6 +87,20 @@ func load(path string, builtin []byte, into any) error {
 		return fmt.Errorf("read %T: %w", into, err)
 	}
 	return nil
+}
+
+// loadPrices reads a table of prices, or what is built in.
+func loadPrices(path string, into *prices.Table) (err error) {
+	*into = prices.Builtin()
+	if path == "" {
+		return nil
+	}
+	b, err := os.ReadFile(path)
+	if err != nil {
+		return err
+	}
+	*into, err = prices.Parse(b)
+	return err
 }
 
 func save(path string, v any) error {

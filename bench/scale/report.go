@@ -7,16 +7,18 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+
+	"github.com/tintype/tintype/deploy/prices"
 )
 
 // report simulates everything and prints the tables, or puts them into a document.
 func report(o options) error {
-	var p prices
+	var p prices.Table
 	var q quotas
 	var l lags
 	var m measured
 	var v validated
-	if err := errors.Join(load(o.prices, defaultPrices, &p), load(o.limits, defaultLimits, &q), load(o.aws, defaultAWS, &l), load("", defaultMeasured, &m), load("", defaultValidated, &v)); err != nil {
+	if err := errors.Join(loadPrices(o.prices, &p), load(o.limits, defaultLimits, &q), load(o.aws, defaultAWS, &l), load("", defaultMeasured, &m), load("", defaultValidated, &v)); err != nil {
 		return err
 	}
 	if len(m.Sizes) < 2 {
@@ -152,7 +154,7 @@ func dayTable(all []day) string {
 	return table([]string{"load, mean", "target per worker", "vCPUs", "vCPU-hours a day", "used", "deepest queue", "oldest message", "spike over after", "p50 without the spike", "p99 without", "p99 with it"}, rows...)
 }
 
-func moneyTable(p prices, l lags, z size, days []day) string {
+func moneyTable(p prices.Table, l lags, z size, days []day) string {
 	head := []string{"a month (30 days)"}
 	var rows [][]string
 	for i, d := range days {
@@ -176,7 +178,7 @@ func moneyTable(p prices, l lags, z size, days []day) string {
 	return table(head, append(rows, per)...)
 }
 
-func storageTable(p prices, z size) string {
+func storageTable(p prices.Table, z size) string {
 	var rows [][]string
 	for _, c := range scenarios {
 		tb, usd := storage(p, z, c.Rate)
@@ -193,11 +195,11 @@ func limitTable(all []bound) string {
 	return table([]string{"limit", "asked per image", "limit", "binds at images/s", "what helps"}, rows...)
 }
 
-func sourceTable(p prices, q quotas, l lags, m measured) string {
+func sourceTable(p prices.Table, q quotas, l lags, m measured) string {
 	return table([]string{"figures", "from", "of"},
 		[]string{"work per image", "bench/scale/measured.json, measured", m.Date + ", " + m.Machine},
 		[]string{"AWS's latencies", "bench/scale/aws.json, assumed", fmt.Sprintf("S3 PUT %.0f ms (p99 %.0f), GET %.0f ms, SQS receive %.0f ms, event to queue %.1f s", l.S3Put.P50, l.S3Put.P99, l.S3GetFirstByte.P50, l.SQSReceive.P50, l.EventDelay.P50/1000)},
-		[]string{"prices", "bench/scale/prices.json, list prices of " + p.Region, p.Date + "; vCPU: " + p.VCPUHourOf},
+		[]string{"prices", "deploy/prices/us-east-1.json, list prices of " + p.Region, p.Date + "; vCPU: " + p.VCPUHourOf},
 		[]string{"limits", "bench/scale/limits.json, published", q.Date},
 	)
 }

@@ -4,6 +4,8 @@ import (
 	"math"
 	"strings"
 	"testing"
+
+	"github.com/tintype/tintype/deploy/prices"
 )
 
 func exponential(mean float64) dist { return func(r *rnd) float64 { return r.ExpFloat64() * mean } }
@@ -85,16 +87,7 @@ func TestAutoscaling(t *testing.T) {
 }
 
 func TestMoney(t *testing.T) {
-	var p prices
-	if err := load("", defaultPrices, &p); err != nil {
-		t.Fatal(err)
-	}
-	for n, want := range map[float64]float64{1e6: 0.4, 100e9: 40_000, 150e9: 55_000, 300e9: 94_000} {
-		if got := tiered(n, p); math.Abs(got-want) > 1 {
-			t.Errorf("%v requests: %v, want %v", n, got, want)
-		}
-	}
-	tb, usd := storage(p, size{InBytes: 1e6}, 100e12/1e6/secondsOfMonth)
+	tb, usd := storage(prices.Builtin(), size{InBytes: 1e6}, 100e12/1e6/secondsOfMonth)
 	if math.Abs(tb-100) > 0.01 || math.Abs(usd-(50_000*0.023+50_000*0.022)) > 1 {
 		t.Errorf("%v TB, %v dollars", tb, usd)
 	}

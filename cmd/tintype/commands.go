@@ -134,7 +134,7 @@ func commands() []command {
 		},
 		topCommand(),
 		labCommand(),
-		auditCommand(), backfillCommand(),
+		auditCommand(), backfillCommand(), costCommand(),
 		dlqCommand(),
 		queueCommand(),
 		processCommand(),

@@ -14,6 +14,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws/ratelimit"
 	"github.com/aws/aws-sdk-go-v2/aws/retry"
 	"github.com/aws/smithy-go/middleware"
+
+	"github.com/tintype/tintype/deploy/prices"
 )
 
 // requests counts what is asked of AWS, repetitions included.
@@ -22,12 +24,19 @@ type requests struct {
 	counts map[string]int64 // by operation
 }
 
-// listPrices are of a thousand requests, in USD, in us-east-1, as listed in 2026. S3's are
-// those of the storage class Standard; what is not here costs 0.0004 (S3's cheap requests,
-// and all of SQS).
-var listPrices = map[string]float64{"ListObjectsV2": 0.005, "PutObject": 0.005, "CopyObject": 0.005, "DeleteObject": 0, "DeleteObjects": 0}
-
-const otherPrice = 0.0004
+// priceOf is what one request costs on AWS, in USD, in us-east-1. S3's are those of the storage
+// class Standard.
+func priceOf(p prices.Table, op string) float64 {
+	switch op {
+	case "DeleteObject", "DeleteObjects":
+		return 0
+	case "ListObjectsV2", "PutObject", "CopyObject":
+		return p.S3PutPerThousand / 1000
+	case "GetObject", "HeadObject":
+		return p.S3GetPerThousand / 1000
+	}
+	return p.SQS(1)
+}
 
 // counted makes c count its requests, and be patient: commands that work for hours must
 // outlast an endpoint's short trouble.
@@ -64,12 +73,9 @@ func (r *requests) add(op string, n int64) {
 func (r *requests) snapshot() (counts map[string]int64, cost float64) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	p := prices.Builtin()
 	for op, n := range r.counts {
-		price, ok := listPrices[op]
-		if !ok {
-			price = otherPrice
-		}
-		cost += float64(n) / 1000 * price
+		cost += float64(n) * priceOf(p, op)
 	}
 	return maps.Clone(r.counts), cost
 }

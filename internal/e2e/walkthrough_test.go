@@ -31,15 +31,24 @@ func TestWalkthrough(t *testing.T) {
 			t.Skipf("%s is not installed; the walk-through needs it", tool)
 		}
 	}
-	text, err := os.ReadFile("../../docs/walkthrough.md")
+	dir := follow(t, newSystem(t), "docs/walkthrough.md", []string{"endpoint.log", "web.log", "app.log"})
+	if left, err := filepath.Glob(filepath.Join(dir, "*")); err != nil || len(left) != 4 {
+		t.Errorf("after tidying up there are %v, %v", left, err)
+	}
+}
+
+// follow runs the commands of a document in one shell, in a directory with the program and three
+// photographs, and compares what they print with what the document says. It returns the directory.
+func follow(t *testing.T, s *system, document string, logs []string) (dir string) {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join("../..", document))
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := newSystem(t)
 	ports := strings.NewReplacer("127.0.0.1:4566", s.endpointAddr, "127.0.0.1:4567", s.consoleAddr, "127.0.0.1:8007", s.webAddr, "localhost:8007", strings.Replace(s.webAddr, "127.0.0.1", "localhost", 1), "127.0.0.1:8010", s.appAddr)
 	steps := stepsOf(t, string(text))
 
-	dir := t.TempDir()
+	dir = t.TempDir()
 	if err := os.Mkdir(filepath.Join(dir, "bin"), 0o755); err != nil {
 		t.Fatal(err)
 	}
@@ -66,11 +75,11 @@ func TestWalkthrough(t *testing.T) {
 	cmd.Env = cleanEnv("TINTYPE_ENDPOINT_ADDR="+s.endpointAddr, "TINTYPE_CONSOLE_ADDR="+s.consoleAddr, "TINTYPE_WEB_ADDR="+s.webAddr, "TINTYPE_APP_ADDR="+s.appAddr)
 	out, err := cmd.CombinedOutput()
 	if err != nil {
-		for _, log := range []string{"endpoint.log", "web.log", "app.log"} {
+		for _, log := range logs {
 			b, _ := os.ReadFile(filepath.Join(dir, log))
 			t.Logf("%s:\n%s", log, tailOf(string(b), 20))
 		}
-		t.Fatalf("the commands of the walk-through fail: %v\n%s", err, out)
+		t.Fatalf("the commands of %s fail: %v\n%s", document, err, out)
 	}
 	printed := strings.Split(string(out), stepMark)[1:]
 	if len(printed) != len(steps) {
@@ -80,15 +89,13 @@ func TestWalkthrough(t *testing.T) {
 		_, got, _ := strings.Cut(printed[i], "\n")
 		want := ports.Replace(st.prints)
 		if !likeDocument(want, got) {
-			t.Errorf("docs/walkthrough.md:%d says that\n%sprints\n%s\nit prints\n%s", st.line, st.commands, want, got)
+			t.Errorf("%s:%d says that\n%sprints\n%s\nit prints\n%s", document, st.line, st.commands, want, got)
 		}
 	}
-	if left, err := filepath.Glob(filepath.Join(dir, "*")); err != nil || len(left) != 4 {
-		t.Errorf("after tidying up there are %v, %v", left, err)
-	}
+	return dir
 }
 
-const stepMark = "=== step of the walk-through "
+const stepMark = "=== step "
 
 // stepsOf reads a document's blocks of commands, each with the block of output that follows it.
 func stepsOf(t *testing.T, text string) (steps []step) {
@@ -100,7 +107,7 @@ func stepsOf(t *testing.T, text string) (steps []step) {
 		line := lines.Text()
 		switch {
 		case kind == "" && strings.HasPrefix(line, "```"):
-			if kind = strings.TrimPrefix(line, "```"); kind != "sh" && kind != "text" {
+			if kind = strings.TrimPrefix(line, "```"); kind != "sh" && kind != "text" && kind != "aws" {
 				t.Fatalf("line %d: a block of kind %q", n, kind)
 			}
 			begun = n + 1
@@ -108,6 +115,8 @@ func stepsOf(t *testing.T, text string) (steps []step) {
 		case kind == "sh" && line == "```":
 			steps = append(steps, step{line: begun, commands: block.String()})
 			kind = ""
+		case kind == "aws" && line == "```":
+			kind = "" // needs AWS itself: it is not run
 		case kind == "text" && line == "```":
 			steps[len(steps)-1].prints = block.String()
 			kind = ""
@@ -115,7 +124,7 @@ func stepsOf(t *testing.T, text string) (steps []step) {
 			block.WriteString(line + "\n")
 		}
 	}
-	if len(steps) < 10 {
+	if len(steps) < 8 {
 		t.Fatalf("only %d steps found", len(steps))
 	}
 	return steps
