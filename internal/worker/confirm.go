@@ -3,7 +3,6 @@ package worker
 import (
 	"context"
 	"errors"
-	"time"
 
 	"github.com/tintype/tintype/internal/fault"
 	"github.com/tintype/tintype/internal/recipe"
@@ -40,7 +39,7 @@ func (a *attempt) confirm(ctx context.Context, m *recipe.Manifest) (*recipe.Mani
 		return nil, nil
 	}
 	gone := *m
-	gone.Status, gone.Outputs, gone.Timings.Finished = recipe.Failed, nil, time.Now().UTC()
+	gone.Status, gone.Outputs, gone.Timings.Finished = recipe.Failed, nil, a.opts.Store.Now()
 	gone.Error = &recipe.Failure{Code: fault.CodeSourceGone, Message: "the original was deleted while it was processed"}
 	switch err := a.commit(ctx, &gone); {
 	case errors.Is(err, store.ErrConflict):

@@ -120,25 +120,39 @@ func (a *attempt) stale() bool {
 	return !a.up.Time.IsZero() && a.prev.Timings.Uploaded.After(a.up.Time)
 }
 
-// repeat deals with an event whose result is there. It is announced again if this message, or
-// this event in another message, led to the result: whoever had it may have ended, or failed,
-// between storing and announcing. So it is also where SQS delivers a message to two at once
-// with a receive count of 1 each: the one that finds the result deletes the message, and the
-// other loses its lease by that, before it has announced anything. The announcement has
-// the same id as the first.
+// repeat deals with an event whose result is there. It is announced again if this message has
+// been tried before, or the event has been sent again by somebody who looked at the dead
+// letters, with an id of its own: then whoever had it may have ended, or failed, between storing
+// and announcing. The announcement has the same id as the first.
 func (a *attempt) repeat(ctx context.Context) error {
 	sameEvent := a.prev.Source.Key == a.up.Key && a.up.Sequencer != "" && a.prev.Source.Sequencer == a.up.Sequencer
-	again := a.msg.ReceiveCount > 1 || a.msg.Try > 1 || a.unheard() || sameEvent || a.prev.MessageID != "" && a.prev.MessageID == a.msg.ID
+	sameMessage := a.prev.MessageID != "" && a.prev.MessageID == a.msg.ID
+	again := a.msg.ReceiveCount > 1 || a.msg.Try > 1 || a.unheard() || sameEvent && a.prev.MessageID != "" && !sameMessage
 	a.unneeded.Add(1)
-	a.log.Info("there is a current result already", "announced_again", again)
-	if !again {
-		return nil
+	a.log.Info("there is a current result already", "announced_again", again || sameMessage)
+	switch {
+	case again:
+		m, err := a.confirm(ctx, a.prev)
+		if err != nil || m == nil {
+			return err
+		}
+		return a.announce(ctx, m)
+	case sameMessage:
+		return a.announceTwin(ctx)
 	}
-	m, err := a.confirm(ctx, a.prev)
-	if err != nil || m == nil {
-		return err
+	return nil
+}
+
+// announceTwin deals with a message that SQS has given out twice, to each for the first time. We
+// delete it, and by that the other loses its lease, perhaps before it has announced its result:
+// so we announce it as well. Of an original that is gone by now nobody needs to hear.
+func (a *attempt) announceTwin(ctx context.Context) error {
+	if a.prev.Status == recipe.Done {
+		if there, err := a.sourceThere(ctx, a.prev); err != nil || !there {
+			return err
+		}
 	}
-	return a.announce(ctx, m)
+	return a.announce(ctx, a.prev)
 }
 
 // work fetches, processes and stores.
