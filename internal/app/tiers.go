@@ -6,11 +6,13 @@ import (
 	"log/slog"
 	"net"
 	"os"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 
 	"github.com/tintype/tintype/internal/config"
 	"github.com/tintype/tintype/internal/coupled"
+	"github.com/tintype/tintype/internal/provision"
 	"github.com/tintype/tintype/internal/queue"
 	"github.com/tintype/tintype/internal/recipe"
 	"github.com/tintype/tintype/internal/web"
@@ -157,17 +159,7 @@ func workQueue(ctx context.Context, cfg config.Config, book *recipe.Book, c aws.
 	if err != nil {
 		return stopped(ctx, err)
 	}
-	announcer := worker.NewSNSAnnouncer(d.clients.SNS, res.CompletionTopicARN)
-	if page := cfg.App.PageURL; page != "" {
-		announcer.PageURL = func(string) string { return page }
-	}
-	w, err := worker.New(worker.Options{
-		Store: d.store, Imaging: engine, Recipes: book, Attempts: d.store,
-		Announcer:     announcer,
-		UploadsBucket: d.spec.UploadsBucket, MaxBytes: cfg.Limits.Bytes, Workers: cfg.App.Workers, ImageTimeout: timeout,
-		InWorkChanged: status.changed,
-		Program:       Program(), Logger: log,
-	})
+	w, err := newWorker(cfg, book, d, res, engine, timeout, status.changed, log)
 	if err != nil {
 		return err
 	}
@@ -182,6 +174,22 @@ func workQueue(ctx context.Context, cfg config.Config, book *recipe.Book, c aws.
 	}
 	status.working(q, w, d.backlog(cfg, res, d.presences(cfg, log)))
 	return status.run(ctx, cfg, d, log)
+}
+
+// newWorker makes what handles a message, wherever messages come from. Changed is told when
+// what is in work has changed; nil: nobody.
+func newWorker(cfg config.Config, book *recipe.Book, d *deployment, res provision.Resources, engine imager, timeout time.Duration, changed func(), log *slog.Logger) (*worker.Worker, error) {
+	announcer := worker.NewSNSAnnouncer(d.clients.SNS, res.CompletionTopicARN)
+	if page := cfg.App.PageURL; page != "" {
+		announcer.PageURL = func(string) string { return page }
+	}
+	return worker.New(worker.Options{
+		Store: d.store, Imaging: engine, Recipes: book, Attempts: d.store,
+		Announcer:     announcer,
+		UploadsBucket: d.spec.UploadsBucket, MaxBytes: cfg.Limits.Bytes, Workers: cfg.App.Workers, ImageTimeout: timeout,
+		InWorkChanged: changed,
+		Program:       Program(), Logger: log,
+	})
 }
 
 // slots is how many messages an app tier has in work at once.
