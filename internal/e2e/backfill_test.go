@@ -221,7 +221,7 @@ func TestSweepCommand(t *testing.T) {
 	if r, _, code := s.audited(); code != 0 || r.Results.Leftovers != int64(len(old.Outputs)) {
 		t.Errorf("exit %d, %+v", code, r)
 	}
-	if _, errs, code := tintype(t, s.env, "audit", "--sweep", "--older-than", "0s"); code != 1 || !strings.Contains(errs, "nothing was done") {
+	if _, errs, code := tintype(t, s.env, "audit", "--sweep", "--older-than", "0s"); code != 1 || !strings.Contains(errs, "nobody can be asked") {
 		t.Errorf("exit %d: %s", code, errs)
 	}
 	if out, errs, code := tintype(t, s.env, "audit", "--sweep", "--yes"); code != 0 || !strings.Contains(out, "No leftover is older than 24h") {

@@ -143,7 +143,8 @@ func TestStartupRefusals(t *testing.T) {
 		"upload without file":    {[]string{"upload"}, 2, []string{"at least one file"}},
 		"status without id":      {[]string{"status"}, 2, []string{"id"}},
 		"nobody at the endpoint": {[]string{"list", "--endpoint-url", "http://127.0.0.1:1"}, 1, []string{"127.0.0.1:1", "--endpoint-url"}},
-		"mode not in this one":   {addrs(t.TempDir(), "--mode", "both"), 2, []string{"--mode", "decoupled"}},
+		"no such mode":           {addrs(t.TempDir(), "--mode", "three"), 2, []string{"--mode", "decoupled, coupled or both"}},
+		"one tier of both":       {[]string{"app", "--mode", "both"}, 2, []string{"--mode", "one architecture"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, errs, code := tintype(t, cleanEnv(), tc.args...)

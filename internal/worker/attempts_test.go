@@ -256,6 +256,12 @@ func testSentAgain(t *testing.T, endpoint string) {
 	m.ID = "message-1-sent-back"
 	b.handle(m, queue.Ack())
 	b.announced.expect(t, 1)
-	b.handle(message(1, u), queue.Ack()) // the same message once more: nobody needs to hear of it
-	b.announced.expect(t, 1)
+	// The same message at its first receive, given out twice: whoever finds the result deletes the
+	// message, and the other loses its lease by that, perhaps before it has announced anything. So
+	// the finder announces too, under the same id.
+	first := b.announced.all[0].ID
+	b.handle(message(1, u), queue.Ack())
+	if again := b.announced.expect(t, 2); again.ID != first {
+		t.Errorf("announced as %s, before as %s", again.ID, first)
+	}
 }

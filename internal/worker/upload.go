@@ -97,13 +97,15 @@ func (a *attempt) stale() bool {
 	return !a.up.Time.IsZero() && a.prev.Timings.Uploaded.After(a.up.Time)
 }
 
-// repeat deals with an event whose result is there. It is announced again only if the
-// message has been tried before, or sent again by somebody who looked at the dead letters, with
-// an id of its own: then whoever had it may have ended, or failed, between storing and
-// announcing. The announcement has the same id as the first.
+// repeat deals with an event whose result is there. It is announced again if this message, or
+// this event in another message, led to the result: whoever had it may have ended, or failed,
+// between storing and announcing. So it is also where SQS delivers a message to two at once
+// with a receive count of 1 each: the one that finds the result deletes the message, and the
+// other loses its lease by that, before it has announced anything. The announcement has
+// the same id as the first.
 func (a *attempt) repeat(ctx context.Context) error {
 	sameEvent := a.prev.Source.Key == a.up.Key && a.up.Sequencer != "" && a.prev.Source.Sequencer == a.up.Sequencer
-	again := a.msg.ReceiveCount > 1 || a.msg.Try > 1 || a.unheard() || sameEvent && a.prev.MessageID != "" && a.prev.MessageID != a.msg.ID
+	again := a.msg.ReceiveCount > 1 || a.msg.Try > 1 || a.unheard() || sameEvent || a.prev.MessageID != "" && a.prev.MessageID == a.msg.ID
 	a.unneeded.Add(1)
 	a.log.Info("there is a current result already", "announced_again", again)
 	if !again {

@@ -52,9 +52,11 @@ export function gallery({ signal, state }) {
     }
     news.hidden = held === 0;
     if (held > 0) setText(news, `↑ ${plural(held, 'new image')}`);
-    grid.show(items);
+    // Until the list has been read once, what the server wrote into the page stands.
+    const unread = images.next === null && !images.narrowed && !images.error;
+    if (!unread) grid.show(items);
     root.setAttribute('aria-busy', String(images.busy !== null));
-    empty.hidden = items.length > 0 || images.busy !== null || Boolean(images.error);
+    empty.hidden = unread || items.length > 0 || images.busy !== null || Boolean(images.error);
     setText(empty, images.narrowed ? (images.next ? '' : 'No image is like that.') : 'Nothing here yet. The first picture that you upload will stand here.');
     if (images.narrowed && images.next) empty.hidden = true;
     foot();

@@ -28,16 +28,21 @@ export class Grid {
     signal.addEventListener('abort', () => { sizes.disconnect(); cancelAnimationFrame(this.frame); });
   }
 
-  // adopt takes elements that are there already, such as the server made.
+  // adopt takes elements that are there already, such as the server made. They stand until
+  // items are shown.
   adopt(idOf) {
     for (const el of [...this.root.children]) this.elements.set(idOf(el), el);
+    this.adopted = true;
   }
 
-  // show shows items; those that changed are brought up to date.
+  // show shows items; those that changed are brought up to date. The first are drawn at once,
+  // in the place of those that were adopted: between them there is no empty frame.
   show(items) {
+    const first = this.adopted;
+    this.adopted = false;
     this.items = items;
     this.stale = true;
-    this.schedule();
+    if (first) this.draw(); else this.schedule();
   }
 
   schedule() {
@@ -56,7 +61,7 @@ export class Grid {
   }
 
   draw() {
-    if (!this.root.isConnected) return;
+    if (!this.root.isConnected || this.adopted) return;
     const { items } = this;
     if (!this.measured) this.measure();
     if (!this.row && items.length > 0) { // nothing to measure by yet
