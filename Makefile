@@ -11,7 +11,7 @@ TOOLS        := $(CURDIR)/.tools
 LINT         := $(TOOLS)/golangci-lint-$(LINT_VERSION)
 
 .DEFAULT_GOAL := help
-.PHONY: help up build deps deps-test test lint bench bench-go bench-endpoint bench-imaging bench-scale asan soak fuzz clean
+.PHONY: help up build deps deps-test test lint bench bench-go bench-endpoint bench-imaging bench-scale dist image-check test-deploy asan soak fuzz clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -56,6 +56,20 @@ asan: deps ## run and fuzz the C of the fused engine under AddressSanitizer and 
 		$(GO) test -asan -short -count=1 ./internal/imaging/fused
 	CGO_CFLAGS="-O1 -g -fsanitize=undefined -fno-sanitize-recover=undefined" CGO_LDFLAGS="-fsanitize=undefined" ASAN_OPTIONS=detect_leaks=0 \
 		$(GO) test -asan -run '^$$' -fuzz FuzzJPEG -fuzzminimizetime 1s -fuzztime $(or $(FUZZTIME),30s) ./internal/imaging/fused
+
+dist: build ## pack program and units for EC2 (bin/tintype-VERSION-linux-ARCH.tar.gz; build on the Debian that they run on)
+	@set -e; dir=$$(mktemp -d); trap 'rm -rf "$$dir"' EXIT; \
+	install -D -m 0755 $(BIN) "$$dir/usr/local/bin/tintype"; \
+	install -D -m 0755 deploy/systemd/tintype-leave "$$dir/usr/local/bin/tintype-leave"; \
+	install -d "$$dir/etc/systemd/system"; install -m 0644 deploy/systemd/*.service "$$dir/etc/systemd/system/"; \
+	out=bin/tintype-$(VERSION)-linux-$$($(GO) env GOARCH).tar.gz; \
+	tar -C "$$dir" --owner=0 --group=0 -czf "$$out" usr etc; sha256sum "$$out"
+
+image-check: ## build and run the container image's stages in chroots, without an engine (root, mmdebstrap)
+	@scripts/image.sh
+
+test-deploy: ## read Dockerfile and compose file with the parsers of their tools (a module of its own)
+	cd deploy/test && $(GO) test -count=1 ./...
 
 soak: deps ## every fault of docs/faults.md for long, and watch memory (SOAK_IMAGES=2000)
 	TINTYPE_SOAK_IMAGES=$(or $(SOAK_IMAGES),2000) $(GO) test -tags soak -timeout 120m -run Soak -v ./internal/e2e

@@ -1,235 +1,268 @@
-// Package deploy_test holds what is deployed beside the program against the program's own
-// word: names of metrics, anchors of documents, and Prometheus's own checks.
+// Package deploy_test checks what deploys Tintype with the tools that would read it, where
+// they are installed: cfn-lint, moto's CloudFormation, systemd-analyze, a shell. deploy/test, a
+// module of its own, does so for Dockerfile and compose file.
 package deploy_test
 
 import (
 	"encoding/json"
 	"fmt"
-	"maps"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
-	"slices"
+	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
-
-	"github.com/goccy/go-yaml"
+	"time"
 )
 
-// rule is an alert as Prometheus reads it.
-type rule struct {
-	Alert, Expr, For    string
-	Labels, Annotations map[string]string
-}
-
-func alerts(t *testing.T) []rule {
+func templates(t *testing.T) []string {
 	t.Helper()
-	var file struct {
-		Groups []struct {
-			Name  string
-			Rules []rule
-		}
-	}
-	if err := yaml.UnmarshalWithOptions([]byte(read(t, "prometheus/alerts.yaml")), &file, yaml.Strict()); err != nil {
-		t.Fatal(err)
-	}
-	var all []rule
-	for _, g := range file.Groups {
-		all = append(all, g.Rules...)
-	}
-	if len(all) == 0 {
-		t.Fatal("there is no alert")
+	all, err := filepath.Glob("cloudformation/compute-*.yaml")
+	if err != nil || len(all) != 3 {
+		t.Fatalf("templates %v, %v", all, err)
 	}
 	return all
 }
 
-// panel is what a panel of the dashboard has for us.
-type panel struct {
-	ID                       int
-	Type, Title, Description string
-	GridPos                  struct{ X, Y, W, H int }
-	Targets                  []struct{ RefID, Expr, LegendFormat string }
-	Datasource               struct{ UID string }
+func TestTemplatesAreClean(t *testing.T) {
+	lint, err := exec.LookPath("cfn-lint")
+	if err != nil {
+		t.Skip("cfn-lint is not installed: pip install cfn-lint")
+	}
+	if out, err := exec.Command(lint, templates(t)...).CombinedOutput(); err != nil {
+		t.Errorf("%v\n%s", err, out)
+	}
 }
 
-func panels(t *testing.T) []panel {
-	t.Helper()
-	var d struct {
-		Title, UID string
-		Panels     []panel
-		Templating struct {
-			List []struct{ Name string }
-		}
-	}
-	if err := json.Unmarshal([]byte(read(t, "grafana/tintype.json")), &d); err != nil {
-		t.Fatal(err)
-	}
-	if d.Title == "" || d.UID == "" || len(d.Panels) == 0 {
-		t.Fatalf("title %q, uid %q, %d panels", d.Title, d.UID, len(d.Panels))
-	}
-	known := []string{"__rate_interval"}
-	for _, v := range d.Templating.List {
-		known = append(known, v.Name)
-	}
-	for _, p := range d.Panels {
-		for _, x := range p.Targets {
-			for _, v := range regexp.MustCompile(`\$\{?(\w+)`).FindAllStringSubmatch(x.Expr, -1) {
-				if !slices.Contains(known, v[1]) {
-					t.Errorf("panel %q: there is no variable %s", p.Title, v[1])
-				}
-			}
-		}
-	}
-	return d.Panels
-}
-
-func read(t *testing.T, name string) string {
-	t.Helper()
-	b, err := os.ReadFile(filepath.FromSlash(name))
+// TestTemplatesLetTiersFinish: what waits for a tier to stop waits longer than the tier's own drain.
+func TestTemplatesLetTiersFinish(t *testing.T) {
+	b, err := os.ReadFile("cloudformation/compute-ecs.yaml")
 	if err != nil {
 		t.Fatal(err)
 	}
-	return string(b)
-}
-
-// told are the metrics that docs/operate.md names, which a test holds against the program.
-func told(t *testing.T) map[string]string {
-	t.Helper()
-	names := map[string]string{}
-	for _, m := range regexp.MustCompile("(?m)^\\| `(tintype_\\w+)` \\| (\\w+) \\|").FindAllStringSubmatch(read(t, "../docs/operate.md"), -1) {
-		names[m[1]] = m[2]
-	}
-	if len(names) < 50 {
-		t.Fatalf("only %d metrics are told of", len(names))
-	}
-	return names
-}
-
-// check holds an expression's metrics against those that there are.
-func check(t *testing.T, where, expr string, told map[string]string) {
-	t.Helper()
-	for _, name := range regexp.MustCompile(`\btintype_\w+`).FindAllString(expr, -1) {
-		kind, ok := told[name]
-		for _, suffix := range []string{"_bucket", "_sum", "_count"} {
-			if base, cut := strings.CutSuffix(name, suffix); cut && !ok {
-				kind = told[base]
-				if ok = kind == "histogram"; ok {
-					break
-				}
-			}
-		}
-		if !ok {
-			t.Errorf("%s: nobody tells %s", where, name)
-		}
-		ranged := regexp.MustCompile(`(rate|increase)\(` + name + `\b`).MatchString(expr)
-		if ranged != (kind != "gauge") {
-			t.Errorf("%s: %s is a %s", where, name, kind)
+	stops := regexp.MustCompile(`StopTimeout: (\d+)`).FindAllStringSubmatch(string(b), -1)
+	for _, s := range stops {
+		if n, _ := strconv.Atoi(s[1]); n < 25+10 || n > 120 {
+			t.Errorf("%s: want from 35 to Fargate's 120", s[0])
 		}
 	}
-}
-
-func TestDashboard(t *testing.T) {
-	t.Parallel()
-	told := told(t)
-	ids, taken := map[int]bool{}, map[[2]int]string{}
-	used := ""
-	for _, p := range panels(t) {
-		where := fmt.Sprintf("panel %q", p.Title)
-		if ids[p.ID] || p.ID == 0 || p.Title == "" {
-			t.Errorf("%s: id %d is another's, or none; or it has no title", where, p.ID)
-		}
-		ids[p.ID] = true
-		if p.GridPos.W < 1 || p.GridPos.H < 1 || p.GridPos.X+p.GridPos.W > 24 {
-			t.Errorf("%s: %+v is outside of the grid", where, p.GridPos)
-		}
-		for x := p.GridPos.X; x < p.GridPos.X+p.GridPos.W; x++ {
-			for y := p.GridPos.Y; y < p.GridPos.Y+p.GridPos.H; y++ {
-				if other, ok := taken[[2]int{x, y}]; ok {
-					t.Fatalf("%s covers %s", where, other)
-				}
-				taken[[2]int{x, y}] = where
-			}
-		}
-		if p.Type == "row" {
-			continue
-		}
-		if len(p.Targets) == 0 || p.Datasource.UID != "${datasource}" {
-			t.Errorf("%s: %d expressions, of %q", where, len(p.Targets), p.Datasource.UID)
-		}
-		refs := map[string]bool{}
-		for _, x := range p.Targets {
-			if refs[x.RefID] {
-				t.Errorf("%s: two expressions are %s", where, x.RefID)
-			}
-			refs[x.RefID] = true
-			check(t, where, x.Expr, told)
-			used += x.Expr + "\n"
-		}
+	if len(stops) != 2 || strings.Count(string(b), "ReadonlyRootFilesystem: true") != 2 || strings.Count(string(b), `User: "65532"`) != 2 {
+		t.Error("the two containers of ECS do not both have a stop timeout, a root that is read-only, and a user")
 	}
-	// What nobody shows is not looked at either; these say nothing over time.
-	for _, name := range slices.Sorted(maps.Keys(told)) {
-		if !strings.Contains(used, name) && !slices.Contains([]string{"tintype_build_info", "tintype_queue_figures", "tintype_web_queues_swept_total", "tintype_web_queue_created_total", "tintype_web_start_time_seconds"}, name) {
-			t.Errorf("%s is on no panel", name)
-		}
-	}
-}
-
-func TestAlertsAreWhole(t *testing.T) {
-	t.Parallel()
-	told := told(t)
-	tests := read(t, "prometheus/alerts.test.yaml")
-	operate := read(t, "../docs/operate.md")
-	seen := map[string]bool{}
-	for _, r := range alerts(t) {
-		if seen[r.Alert] {
-			t.Errorf("%s is there twice", r.Alert)
-		}
-		seen[r.Alert] = true
-		check(t, r.Alert, r.Expr, told)
-		if r.Annotations["summary"] == "" || r.Annotations["description"] == "" || !slices.Contains([]string{"warning", "critical"}, r.Labels["severity"]) {
-			t.Errorf("%s: summary, description or severity is missing: %v %v", r.Alert, r.Annotations, r.Labels)
-		}
-		page, anchor, ok := strings.Cut(strings.TrimPrefix(r.Annotations["runbook_url"], "https://github.com/tintype/tintype/blob/main/docs/"), "#")
-		if !ok || strings.Contains(page, "/") {
-			t.Errorf("%s: runbook_url is %q", r.Alert, r.Annotations["runbook_url"])
-		} else if !slices.Contains(anchors(read(t, "../docs/"+page)), anchor) {
-			t.Errorf("%s: docs/%s has no heading #%s", r.Alert, page, anchor)
-		}
-		for _, what := range []string{"fires", "is quiet"} {
-			if !strings.Contains(tests, "name: "+r.Alert+" "+what+"\n") {
-				t.Errorf("%s: no test says when it %s", r.Alert, what)
-			}
-		}
-		if !strings.Contains(operate, "`"+r.Alert+"`") {
-			t.Errorf("%s is not in docs/operate.md", r.Alert)
-		}
-	}
-}
-
-// anchors are a document's headings as GitHub links to them.
-func anchors(text string) (all []string) {
-	for _, m := range regexp.MustCompile(`(?m)^#+ (.+)$`).FindAllStringSubmatch(text, -1) {
-		a := regexp.MustCompile(`[^\p{L}\p{N} _-]`).ReplaceAllString(strings.ToLower(m[1]), "")
-		all = append(all, strings.ReplaceAll(a, " ", "-"))
-	}
-	return all
-}
-
-// TestPromtool has Prometheus's own tool check rules and settings, and run the alerts' tests.
-func TestPromtool(t *testing.T) {
-	t.Parallel()
-	promtool, err := exec.LookPath("promtool")
+	b, err = os.ReadFile("cloudformation/compute-lambda.yaml")
 	if err != nil {
-		t.Skip("promtool is not installed: alerts and settings are not checked by Prometheus itself (Debian: apt-get install prometheus)")
+		t.Fatal(err)
 	}
-	for _, args := range [][]string{
-		{"check", "rules", "alerts.yaml"}, {"check", "config", "prometheus.yaml"}, {"test", "rules", "alerts.test.yaml"},
-	} {
-		cmd := exec.CommandContext(t.Context(), promtool, args...)
-		cmd.Dir = "prometheus"
-		if out, err := cmd.CombinedOutput(); err != nil || strings.Contains(string(out), "FAILED") {
-			t.Errorf("promtool %v: %v\n%s", args, err, out)
+	if !strings.Contains(string(b), "FunctionResponseTypes: [ReportBatchItemFailures]") {
+		t.Error("without ReportBatchItemFailures Lambda deletes what failed")
+	}
+}
+
+// TestUnits: systemd understands the units, and finds them hardened.
+func TestUnits(t *testing.T) {
+	analyze, err := exec.LookPath("systemd-analyze")
+	if err != nil {
+		t.Skip("systemd-analyze is not installed")
+	}
+	dir := t.TempDir()
+	for _, name := range []string{"tintype-web.service", "tintype-app.service", "tintype-leave.service"} {
+		b, err := os.ReadFile("systemd/" + name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		// The programs are not installed where this runs.
+		unit := filepath.Join(dir, name)
+		text := regexp.MustCompile(`ExecStart=\S+`).ReplaceAllString(string(b), "ExecStart=/bin/sh")
+		if err := os.WriteFile(unit, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if out, err := exec.Command(analyze, "verify", unit).CombinedOutput(); err != nil || len(strings.TrimSpace(string(out))) > 0 {
+			t.Errorf("%s: %v\n%s", name, err, out)
+		}
+		if name == "tintype-leave.service" {
+			continue // it stops another unit, as root
+		}
+		out, err := exec.Command(analyze, "security", "--offline=true", "--threshold=20", unit).CombinedOutput()
+		if err != nil {
+			t.Errorf("%s: more exposed than 2.0: %v\n%s", name, err, out)
 		}
 	}
+}
+
+// TestLeave: the instance's watcher stops the tier when EC2 says that the instance is to go,
+// not before, and then completes the lifecycle hook.
+func TestLeave(t *testing.T) {
+	for _, tool := range []string{"sh", "curl"} {
+		if _, err := exec.LookPath(tool); err != nil {
+			t.Skip(tool + " is not installed")
+		}
+	}
+	for _, why := range []string{"scale-in", "spot"} {
+		t.Run(why, func(t *testing.T) {
+			var looks atomic.Int32
+			imds := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				switch {
+				case r.Method == http.MethodPut && r.URL.Path == "/latest/api/token":
+					fmt.Fprint(w, "a-token")
+				case r.Header.Get("X-aws-ec2-metadata-token") != "a-token":
+					w.WriteHeader(http.StatusUnauthorized)
+				case r.URL.Path == "/latest/meta-data/autoscaling/target-lifecycle-state" && why == "scale-in" && looks.Add(1) > 2:
+					fmt.Fprint(w, "Terminated")
+				case r.URL.Path == "/latest/meta-data/autoscaling/target-lifecycle-state":
+					fmt.Fprint(w, "InService")
+				case r.URL.Path == "/latest/meta-data/spot/instance-action" && why == "spot" && looks.Add(1) > 2:
+					fmt.Fprint(w, `{"action":"terminate","time":"2026-01-01T00:00:00Z"}`)
+				case r.URL.Path == "/latest/meta-data/instance-id":
+					fmt.Fprint(w, "i-0123456789")
+				default:
+					w.WriteHeader(http.StatusNotFound)
+				}
+			}))
+			defer imds.Close()
+			dir := t.TempDir()
+			for _, stub := range []string{"systemctl", "aws"} {
+				if err := os.WriteFile(filepath.Join(dir, stub), []byte("#!/bin/sh\necho "+stub+" \"$@\" >>"+dir+"/called\n"), 0o700); err != nil {
+					t.Fatal(err)
+				}
+			}
+			cmd := exec.Command("sh", "systemd/tintype-leave")
+			cmd.Env = []string{"PATH=" + dir + ":" + os.Getenv("PATH"), "TINTYPE_IMDS=" + imds.URL, "TINTYPE_LEAVE_EVERY=0.1", "TINTYPE_LIFECYCLE_HOOK=leave", "TINTYPE_ASG=tintype-app", "AWS_REGION=eu-west-1"}
+			if out, err := cmd.CombinedOutput(); err != nil {
+				t.Fatalf("%v\n%s", err, out)
+			}
+			called, err := os.ReadFile(filepath.Join(dir, "called"))
+			want := "systemctl stop tintype-app.service\naws autoscaling complete-lifecycle-action --lifecycle-action-result CONTINUE --instance-id i-0123456789 --lifecycle-hook-name leave --auto-scaling-group-name tintype-app --region eu-west-1\n"
+			if err != nil || string(called) != want {
+				t.Errorf("%v: called %q\nwant %q", err, called, want)
+			}
+			if looks.Load() < 3 {
+				t.Errorf("stopped after %d looks", looks.Load())
+			}
+		})
+	}
+}
+
+// TestTemplatesCreate has moto make the stacks, as far as it knows the resources.
+func TestTemplatesCreate(t *testing.T) {
+	bin, err := exec.LookPath("moto_server")
+	if err != nil {
+		t.Skip("moto_server is not installed: pip install 'moto[server]'")
+	}
+	resources, err := os.ReadFile("cloudformation/tintype.yaml")
+	if err != nil {
+		t.Skip("there is no template of the resources whose exports these import")
+	}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	addr := l.Addr().String()
+	l.Close()
+	_, port, _ := net.SplitHostPort(addr)
+	cmd := exec.Command(bin, "-H", "127.0.0.1", "-p", port)
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { cmd.Process.Kill(); cmd.Wait() })
+	tick := time.NewTicker(100 * time.Millisecond)
+	defer tick.Stop()
+	for began := time.Now(); ; <-tick.C {
+		c, err := net.Dial("tcp", addr)
+		if err == nil {
+			c.Close()
+			break
+		}
+		if time.Since(began) > time.Minute {
+			t.Fatal(err)
+		}
+	}
+	call := func(service, version string, form url.Values) string {
+		t.Helper()
+		form.Set("Version", version)
+		req, err := http.NewRequest(http.MethodPost, "http://"+addr, strings.NewReader(form.Encode()))
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+		req.Header.Set("Authorization", "AWS4-HMAC-SHA256 Credential=test/20260101/us-east-1/"+service+"/aws4_request, SignedHeaders=host, Signature=0")
+		resp, err := http.DefaultClient.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer resp.Body.Close()
+		b, err := io.ReadAll(resp.Body)
+		if err != nil || resp.StatusCode != http.StatusOK {
+			t.Errorf("%s %s %s: %d %v\n%.2000s", service, form.Get("Action"), form.Get("StackName"), resp.StatusCode, err, b)
+		}
+		return string(b)
+	}
+	first := func(answer, element string) string {
+		m := regexp.MustCompile("<" + element + ">([^<]+)</" + element + ">").FindStringSubmatch(answer)
+		if m == nil {
+			t.Fatalf("no %s in %.1000s", element, answer)
+		}
+		return m[1]
+	}
+	create := func(name, body string, parameters map[string]string) {
+		form := url.Values{"Action": {"CreateStack"}, "StackName": {name}, "TemplateBody": {body}, "Capabilities.member.1": {"CAPABILITY_IAM"}}
+		i := 0
+		for k, v := range parameters {
+			i++
+			form.Set(fmt.Sprintf("Parameters.member.%d.ParameterKey", i), k)
+			form.Set(fmt.Sprintf("Parameters.member.%d.ParameterValue", i), v)
+		}
+		call("cloudformation", "2010-05-15", form)
+		if status := first(call("cloudformation", "2010-05-15", url.Values{"Action": {"DescribeStacks"}, "StackName": {name}}), "StackStatus"); status != "CREATE_COMPLETE" {
+			t.Errorf("%s: %s", name, status)
+		}
+	}
+	create("tintype", string(resources), nil)
+	vpc := first(call("ec2", "2016-11-15", url.Values{"Action": {"DescribeVpcs"}}), "vpcId")
+	subnets := regexp.MustCompile("<subnetId>([^<]+)</subnetId>").FindAllStringSubmatch(call("ec2", "2016-11-15", url.Values{"Action": {"DescribeSubnets"}}), 2)
+	two := subnets[0][1] + "," + subnets[1][1]
+	image := first(call("ec2", "2016-11-15", url.Values{"Action": {"DescribeImages"}}), "imageId")
+	certificate := newCertificate(t, addr)
+	for _, file := range templates(t) {
+		b, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		name := strings.TrimSuffix(filepath.Base(file), ".yaml")
+		given := map[string]map[string]string{
+			"compute-ec2":    {"ArtefactBucket": "b", "ArtefactKey": "k", "ArtefactSha256": strings.Repeat("0", 64), "VpcId": vpc, "AppSubnets": two, "LoadBalancerSubnets": two, "ImageId": image, "CertificateArn": certificate},
+			"compute-ecs":    {"ImageUri": "000000000000.dkr.ecr.us-east-1.amazonaws.com/tintype:1", "VpcId": vpc, "AppSubnets": two, "LoadBalancerSubnets": two, "CertificateArn": certificate, "PageUrl": "https://images.example.com"},
+			"compute-lambda": {"ImageUri": "000000000000.dkr.ecr.us-east-1.amazonaws.com/tintype:1"},
+		}[name]
+		// moto knows no image of Debian's by a parameter.
+		create(name, strings.ReplaceAll(string(b), "AWS::SSM::Parameter::Value<AWS::EC2::Image::Id>", "AWS::EC2::Image::Id"), given)
+	}
+}
+
+// newCertificate asks moto's ACM for one, for the load balancers.
+func newCertificate(t *testing.T, addr string) string {
+	t.Helper()
+	req, err := http.NewRequest(http.MethodPost, "http://"+addr, strings.NewReader(`{"DomainName":"images.example.com"}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("Content-Type", "application/x-amz-json-1.1")
+	req.Header.Set("X-Amz-Target", "CertificateManager.RequestCertificate")
+	req.Header.Set("Authorization", "AWS4-HMAC-SHA256 Credential=test/20260101/us-east-1/acm/aws4_request, SignedHeaders=host, Signature=0")
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	var answer struct{ CertificateArn string }
+	if err := json.NewDecoder(resp.Body).Decode(&answer); err != nil || answer.CertificateArn == "" {
+		t.Fatalf("ACM: %s %v", resp.Status, err)
+	}
+	return answer.CertificateArn
 }

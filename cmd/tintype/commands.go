@@ -140,6 +140,7 @@ func commands() []command {
 		processCommand(),
 		recipeCommand(),
 		authCommand(),
+		lambdaCommand(), healthcheckCommand(),
 		{
 			name: "version", summary: "print the version",
 			setup: func(*pflag.FlagSet, *config.Config) func(context.Context, app.IO, []string) error {

@@ -3,14 +3,17 @@ package app
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"net"
 	"os"
 	"runtime/debug"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 
 	"github.com/tintype/tintype/internal/config"
 	"github.com/tintype/tintype/internal/coupled"
+	"github.com/tintype/tintype/internal/provision"
 	"github.com/tintype/tintype/internal/queue"
 	"github.com/tintype/tintype/internal/recipe"
 	"github.com/tintype/tintype/internal/telemetry"
@@ -172,17 +175,7 @@ func workQueue(ctx context.Context, cfg config.Config, book *recipe.Book, c aws.
 	if err != nil {
 		return stopped(ctx, err)
 	}
-	announcer := worker.NewSNSAnnouncer(d.clients.SNS, res.CompletionTopicARN)
-	if page := cfg.App.PageURL; page != "" {
-		announcer.PageURL = func(string) string { return page }
-	}
-	w, err := worker.New(worker.Options{
-		Store: d.store, Imaging: engine, Recipes: book, Attempts: d.store,
-		Announcer:     announcer,
-		UploadsBucket: d.spec.UploadsBucket, MaxBytes: cfg.Limits.Bytes, Workers: cfg.App.Workers, ImageTimeout: timeout,
-		InWorkChanged: status.changed,
-		Program:       Program(), Logger: log, Metrics: tel.Registry, Tracer: tel.Tracer,
-	})
+	w, err := newWorker(cfg, book, d, res, engine, timeout, status.changed, log, tel)
 	if err != nil {
 		return err
 	}
@@ -199,6 +192,26 @@ func workQueue(ctx context.Context, cfg config.Config, book *recipe.Book, c aws.
 	tel.Registry.MustRegister(d.backlog(cfg, res, d.presences(cfg, log)))
 	status.working(q, w)
 	return status.run(ctx, cfg, d, log)
+}
+
+// newWorker makes what handles a message, wherever messages come from. Changed is told when
+// what is in work has changed; nil: nobody.
+func newWorker(cfg config.Config, book *recipe.Book, d *deployment, res provision.Resources, engine imager, timeout time.Duration, changed func(), log *slog.Logger, tel *telemetry.Tier) (*worker.Worker, error) {
+	announcer := worker.NewSNSAnnouncer(d.clients.SNS, res.CompletionTopicARN)
+	if page := cfg.App.PageURL; page != "" {
+		announcer.PageURL = func(string) string { return page }
+	}
+	o := worker.Options{
+		Store: d.store, Imaging: engine, Recipes: book, Attempts: d.store,
+		Announcer:     announcer,
+		UploadsBucket: d.spec.UploadsBucket, MaxBytes: cfg.Limits.Bytes, Workers: cfg.App.Workers, ImageTimeout: timeout,
+		InWorkChanged: changed,
+		Program:       Program(), Logger: log,
+	}
+	if tel != nil { // a function has no port to tell figures at
+		o.Metrics, o.Tracer = tel.Registry, tel.Tracer
+	}
+	return worker.New(o)
 }
 
 // slots is how many messages an app tier has in work at once.

@@ -199,7 +199,8 @@ const (
 	GroupEndpoint               // the embedded endpoint
 	GroupWeb                    // the web tier
 	GroupAccess                 // who may use the web tier
-	GroupApp                    // the app tier
+	GroupApp                    // the app tier, with GroupWork
+	GroupWork                   // how much an app tier does at once
 	GroupImaging                // how images are processed
 	GroupLimits                 // what is accepted as an image
 	GroupRecipes                // which recipes there are
@@ -252,6 +253,8 @@ func (c *Config) Bind(fs *pflag.FlagSet, groups ...Group) {
 			c.Web.Access.bind(fs)
 		case GroupApp:
 			fs.StringVar(&c.App.Addr, "app-addr", c.App.Addr, "address of the app tier's health, readiness and metrics")
+			fallthrough
+		case GroupWork:
 			bindPageURL(fs, &c.App.PageURL)
 			fs.IntVar(&c.App.Workers, "workers", c.App.Workers, "images computed at once")
 			fs.IntVar(&c.App.Slots, "slots", c.App.Slots, "messages in work at once, those that fetch and store among them; 0: four times --workers and four")
@@ -295,8 +298,8 @@ func bindPageURL(fs *pflag.FlagSet, to *string) {
 	}
 }
 
-// leastImageMemory is the least of --image-memory, bytes.
-const leastImageMemory = 128 << 20
+// LeastImageMemory is the least of --image-memory, bytes.
+const LeastImageMemory = 128 << 20
 
 // bucketName is AWS's rule for general-purpose buckets, but for its reserved words.
 // https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html
@@ -386,8 +389,8 @@ func (c *Config) Validate() error {
 	if c.App.ImageTimeout < time.Second {
 		bad("--image-timeout: %v: at least 1s", c.App.ImageTimeout)
 	}
-	if c.App.ImageMemory < leastImageMemory {
-		bad("--image-memory: %d: at least %d, of which a process needs a part for itself", c.App.ImageMemory, leastImageMemory)
+	if c.App.ImageMemory < LeastImageMemory {
+		bad("--image-memory: %d: at least %d, of which a process needs a part for itself", c.App.ImageMemory, LeastImageMemory)
 	}
 	if c.Presence != 0 && (c.Presence < time.Second || c.Presence > time.Hour) {
 		bad("--presence: %v: 0, or from 1s to 1h", c.Presence)
