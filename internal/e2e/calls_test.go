@@ -112,7 +112,7 @@ func (s *system) webQueues() (names []string) {
 func (s *system) nothingIn(queues []string) error {
 	for _, q := range queues {
 		if waiting, inFlight, err := s.depth(q); err != nil || waiting+inFlight > 0 {
-			return fmt.Errorf("%s: %d waiting, %d in flight, %v", q, waiting, inFlight, err)
+			return fmt.Errorf("%s: %d waiting, %d in flight, %w", q, waiting, inFlight, err)
 		}
 	}
 	return nil

@@ -15,13 +15,13 @@ import (
 // in work than there are cores.
 func (a *attempt) compute(ctx context.Context, req imaging.Request) (*imaging.Picture, time.Duration, error) {
 	waiting := time.Now()
-	a.Worker.waiting.Add(1)
+	a.waiting.Add(1)
 	select {
 	case a.cores <- struct{}{}:
-		a.Worker.waiting.Add(-1)
+		a.waiting.Add(-1)
 		defer func() { <-a.cores }()
 	case <-ctx.Done():
-		a.Worker.waiting.Add(-1)
+		a.waiting.Add(-1)
 		return nil, 0, fmt.Errorf("wait for a core: %w", context.Cause(ctx))
 	}
 	a.told.took(stageCore, waiting)
