@@ -30,7 +30,7 @@ deps-test: # also what tests use: a browser, Prometheus
 	@scripts/deps.sh test
 
 test: deps-test ## run the whole suite with the race detector (RUN="…" chooses tests)
-	$(GO) test -race -timeout 10m $(if $(RUN),-run '$(RUN)') ./...
+	$(GO) test -race -p 4 -timeout 20m $(if $(RUN),-run '$(RUN)') ./...
 
 lint: deps ## vet, format and import-direction checks
 	@scripts/lint.sh "$(LINT)" $(LINT_VERSION)
