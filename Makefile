@@ -30,7 +30,8 @@ deps-test: # also what tests use: a browser, Prometheus
 	@scripts/deps.sh test
 
 test: deps-test ## run the whole suite with the race detector (RUN="…" chooses tests)
-	$(GO) test -race -p 4 -timeout 20m $(if $(RUN),-run '$(RUN)') ./...
+	$(GO) test -race -p 3 -timeout 20m $(if $(RUN),-run '$(RUN)') ./...
+	$(if $(RUN),,$(GO) test -run TestACrashGivesTheTerminalBack ./internal/top)
 
 lint: deps ## vet, format and import-direction checks
 	@scripts/lint.sh "$(LINT)" $(LINT_VERSION)

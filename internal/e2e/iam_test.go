@@ -112,6 +112,9 @@ func (g *guarded) as(role string) *system {
 // policies that demand TLS.
 func unneededHere() []string {
 	return []string{
+		// Only of a bucket that keeps versions.
+		"operator LookAtBuckets s3:getbucketobjectlockconfiguration arn:aws:s3:::tintype-results",
+		"operator LookAtBuckets s3:getbucketobjectlockconfiguration arn:aws:s3:::tintype-uploads",
 		"operator LookAtBuckets s3:getbucketpolicy arn:aws:s3:::tintype-results",
 		"operator LookAtBuckets s3:getbucketpolicy arn:aws:s3:::tintype-uploads",
 	}
@@ -269,7 +272,7 @@ rules:
 		g.mu.Lock()
 		defer g.mu.Unlock()
 		for a := range g.used {
-			if a.Action == "sns:GetSubscriptionAttributes" {
+			if a.User == "web" && a.Action == "sns:GetSubscriptionAttributes" {
 				return nil
 			}
 		}

@@ -147,7 +147,6 @@ func checkTrace(t *testing.T, traces *otlp, trace, image string) {
 		"upload":                                            "tintype-web",
 		"upload > queue wait":                               "tintype-app",
 		"upload > image":                                    "tintype-app",
-		"upload > image > S3.GetObject":                     "tintype-app", // the manifest is looked for before the trace is known
 		"upload > image > fetch":                            "tintype-app",
 		"upload > image > fetch > S3.GetObject":             "tintype-app",
 		"upload > image > process":                          "tintype-app",

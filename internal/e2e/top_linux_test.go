@@ -152,7 +152,7 @@ func TestTop(t *testing.T) {
 				args = []string{"--url", c.from}
 			}
 			w := watch(t, s.env, 100, 30, args...)
-			w.shows("tintype top", "0 waiting", "dead letters 1", "ready", "0/4", "photo one.jpg", "broken.jpg", "failed", "done", "not_an_image", "? help")
+			w.shows("tintype top", "0 waiting", "dead letters 1", "ready", "0/8", "photo one.jpg", "broken.jpg", "failed", "done", "not_an_image", "? help")
 			w.press("?")
 			w.shows("pause, and go on")
 			w.press("\x1b")
