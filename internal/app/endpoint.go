@@ -21,8 +21,8 @@ import (
 	"github.com/tintype/tintype/internal/telemetry"
 )
 
-// garbage is GOGC where the endpoint or an app tier runs: they keep little alive and throw away
-// much, so that the collector's usual 100 would cost a tenth of the processor to save 20 MB.
+// garbage is GOGC where the endpoint runs: it keeps little alive and throws away much,
+// so that the collector's usual 100 would cost a tenth of the processor to save 20 MB.
 const garbage = 400
 
 // openEndpoint takes the endpoint's addresses and its data directory.

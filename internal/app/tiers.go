@@ -6,7 +6,6 @@ import (
 	"log/slog"
 	"net"
 	"os"
-	"runtime/debug"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -159,9 +158,6 @@ func appTier(cfg config.Config, book *recipe.Book, c aws.Config, ln net.Listener
 
 func workQueue(ctx context.Context, cfg config.Config, book *recipe.Book, c aws.Config, status *appStatus, tel *telemetry.Tier) error {
 	log := tel.Log
-	if os.Getenv("GOGC") == "" {
-		debug.SetGCPercent(garbage)
-	}
 	engine, timeout, err := openTierImager(cfg, tel)
 	if err != nil {
 		return err

@@ -115,8 +115,6 @@ func unneededHere() []string {
 		// Only of a bucket that keeps versions.
 		"operator LookAtBuckets s3:getbucketobjectlockconfiguration arn:aws:s3:::tintype-results",
 		"operator LookAtBuckets s3:getbucketobjectlockconfiguration arn:aws:s3:::tintype-uploads",
-		"operator LookAtBuckets s3:getbucketpolicy arn:aws:s3:::tintype-results",
-		"operator LookAtBuckets s3:getbucketpolicy arn:aws:s3:::tintype-uploads",
 	}
 }
 

@@ -56,8 +56,8 @@ func watch(t *testing.T, env []string, width, height int, args ...string) *watch
 			n, err := w.keys.Read(b)
 			w.mu.Lock()
 			w.raw.Write(b[:n])
-			w.mu.Unlock()
 			_, _ = w.screen.Write(b[:n])
+			w.mu.Unlock()
 			if err != nil {
 				return
 			}
@@ -71,12 +71,16 @@ func (w *watched) size(width, height int) {
 	if err := unix.IoctlSetWinsize(int(w.tty.Fd()), unix.TIOCSWINSZ, &unix.Winsize{Col: uint16(width), Row: uint16(height)}); err != nil {
 		w.t.Fatal(err)
 	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
 	w.screen.Resize(width, height)
 }
 
 // text is what a person sees.
 func (w *watched) text() string {
 	var b strings.Builder
+	w.mu.Lock() // the cells are the emulator's own
+	defer w.mu.Unlock()
 	for y := range w.screen.Height() {
 		for x := range w.screen.Width() {
 			if c := w.screen.CellAt(x, y); c != nil && c.Content != "" {
