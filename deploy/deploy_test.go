@@ -20,6 +20,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/tintype/tintype/internal/freeport"
 )
 
 func templates(t *testing.T) []string {
@@ -159,12 +161,10 @@ func TestTemplatesCreate(t *testing.T) {
 	if err != nil {
 		t.Skip("there is no template of the resources whose exports these import")
 	}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	addr, err := freeport.Addr()
 	if err != nil {
 		t.Fatal(err)
 	}
-	addr := l.Addr().String()
-	l.Close()
 	_, port, _ := net.SplitHostPort(addr)
 	cmd := exec.Command(bin, "-H", "127.0.0.1", "-p", port)
 	if err := cmd.Start(); err != nil {

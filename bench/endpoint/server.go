@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"net/netip"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -18,6 +19,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
+
+	"github.com/tintype/tintype/internal/freeport"
 )
 
 // kind is a program that speaks SQS.
@@ -89,14 +92,15 @@ func start(ctx context.Context, k kind, dir string) (*server, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, err
 	}
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	addr, err := freeport.Addr()
 	if err != nil {
 		return nil, err
 	}
-	port := ln.Addr().(*net.TCPAddr).Port
-	if err := ln.Close(); err != nil {
+	at, err := netip.ParseAddrPort(addr)
+	if err != nil {
 		return nil, err
 	}
+	port := int(at.Port())
 	s := &server{kind: k, cmd: k.command(port, dir), url: "http://" + loopback(port)}
 	s.cmd.Stderr = os.Stderr
 	if err := s.cmd.Start(); err != nil {

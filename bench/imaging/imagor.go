@@ -11,6 +11,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/tintype/tintype/internal/freeport"
 )
 
 // imagor is a server: it is started for a turn, asked for each output by itself, as its
@@ -24,7 +26,7 @@ type imagor struct {
 var outputs = []string{"", "fit-in/1600x1600/", "fit-in/320x320/"}
 
 func (i imagor) run() (s sample, err error) {
-	addr, err := freePort()
+	addr, err := freeport.Addr()
 	if err != nil {
 		return s, err
 	}
@@ -79,15 +81,6 @@ func (i imagor) image(base string) error {
 		}
 	}
 	return nil
-}
-
-func freePort() (string, error) {
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", err
-	}
-	defer ln.Close()
-	return ln.Addr().String(), nil
 }
 
 // cpuOf is the processor time that a process has used, user and system: fields 14 and 15 of

@@ -13,6 +13,8 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
 	"golang.org/x/sync/errgroup"
+
+	"github.com/tintype/tintype/internal/freeport"
 )
 
 type (
@@ -58,7 +60,7 @@ func (r *rig) apps(ctx context.Context, who, url string, n int) (all []*process,
 		switch who {
 		case ours:
 			var addr string
-			if addr, err = freeAddr(); err != nil {
+			if addr, err = freeport.Addr(); err != nil {
 				return all, err
 			}
 			args := []string{"app", "--app-addr", addr, "--workers", strconv.Itoa(max(1, runtime.NumCPU()/n)), "--log-level", "warn"}

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"golang.org/x/sync/errgroup"
+
+	"github.com/tintype/tintype/internal/freeport"
 )
 
 // latencies are times on the clock in ms.
@@ -59,7 +61,7 @@ func newSite(ctx context.Context, b *bench) (s *site, err error) {
 	}()
 	var addr [3]string
 	for i := range addr {
-		if addr[i], err = freeAddr(); err != nil {
+		if addr[i], err = freeport.Addr(); err != nil {
 			return s, err
 		}
 	}

@@ -3,9 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -213,13 +211,4 @@ func watchPeak(all []*process) (stop func() float64) {
 		wg.Wait()
 		return peak
 	}
-}
-
-func freeAddr() (string, error) {
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", errors.New("no free port on 127.0.0.1: " + err.Error())
-	}
-	defer ln.Close()
-	return ln.Addr().String(), nil
 }

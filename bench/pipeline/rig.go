@@ -24,6 +24,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/tintype/tintype/bench/photo"
+	"github.com/tintype/tintype/internal/freeport"
 )
 
 const (
@@ -58,7 +59,7 @@ func newRig(ctx context.Context, b *bench) (r *rig, err error) {
 			r.close()
 		}
 	}()
-	addr, err := freeAddr()
+	addr, err := freeport.Addr()
 	if err != nil {
 		return r, err
 	}

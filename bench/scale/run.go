@@ -27,6 +27,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 
 	"github.com/tintype/tintype/bench/photo"
+	"github.com/tintype/tintype/internal/freeport"
 )
 
 // rig is the program's own endpoint, with a counting proxy before it.
@@ -115,12 +116,11 @@ func (r *rig) app(workers, slots int) (*exec.Cmd, string, error) {
 }
 
 func freeAddr() string {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	addr, err := freeport.Addr()
 	if err != nil {
 		return "127.0.0.1:0" // the program that is to take it will say why not
 	}
-	defer l.Close()
-	return l.Addr().String()
+	return addr
 }
 
 // put uploads n copies of a picture under a prefix.

@@ -22,6 +22,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/credentials"
 
+	"github.com/tintype/tintype/internal/freeport"
 	"github.com/tintype/tintype/localawstest"
 )
 
@@ -56,12 +57,10 @@ func Moto(t *testing.T) string {
 	}
 	// The port is free when it is chosen and may be taken a moment later: try again then.
 	for range 5 {
-		l, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
+		addr, err := freeport.Addr()
 		if err != nil {
 			t.Fatal(err)
 		}
-		addr := l.Addr().String()
-		l.Close()
 		url, err := startMoto(t, bin, addr)
 		if err == nil {
 			return url

@@ -103,7 +103,8 @@ func presigned(t *testing.T, web string, request map[string]any) (status int, id
 // listener follows the web tier's event stream as a browser does.
 type listener struct {
 	mu   sync.Mutex
-	seen map[string]string // image id: last status
+	seen map[string]string   // image id: last status
+	ever map[string][]string // status: ids of images that were said to have it
 }
 
 func listen(t *testing.T, web string) *listener {
@@ -115,7 +116,7 @@ func listen(t *testing.T, web string) *listener {
 	if err != nil {
 		t.Fatal(err)
 	}
-	l := &listener{seen: map[string]string{}}
+	l := &listener{seen: map[string]string{}, ever: map[string][]string{}}
 	go func() {
 		defer resp.Body.Close()
 		sc := bufio.NewScanner(resp.Body)
@@ -126,6 +127,7 @@ func listen(t *testing.T, web string) *listener {
 				if json.Unmarshal([]byte(data), &d) == nil && d.ID != "" {
 					l.mu.Lock()
 					l.seen[d.ID] = d.Status
+					l.ever[d.Status] = append(l.ever[d.Status], d.ID)
 					l.mu.Unlock()
 				}
 			}

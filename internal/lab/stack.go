@@ -2,9 +2,7 @@ package lab
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -15,6 +13,8 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"github.com/tintype/tintype/internal/freeport"
 )
 
 // startPatience bounds how long a process may take to be ready.
@@ -54,7 +54,7 @@ func newStack(ctx context.Context, o Options) (s *stack, err error) {
 		}
 	}()
 	for _, what := range []string{"endpoint", "console", "web", "coupled-web", "coupled-app"} {
-		if s.port[what], err = freeAddr(); err != nil {
+		if s.port[what], err = freeport.Addr(); err != nil {
 			return nil, err
 		}
 	}
@@ -89,7 +89,7 @@ const maxUploads = 4096
 // apps starts n app tiers of the decoupled architecture.
 func (s *stack) apps(n, workers int) (all []*proc, err error) {
 	for i := range n {
-		addr, err := freeAddr()
+		addr, err := freeport.Addr()
 		if err != nil {
 			return all, err
 		}
@@ -212,14 +212,4 @@ func (s *stack) close() {
 	}
 	stopAll(procs[:min(1, len(procs))])
 	_ = os.RemoveAll(s.dir)
-}
-
-// freeAddr finds an address that nobody has.
-func freeAddr() (string, error) {
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", errors.New("no free port on 127.0.0.1: " + err.Error())
-	}
-	defer ln.Close()
-	return ln.Addr().String(), nil
 }

@@ -90,3 +90,25 @@ func TestDeletesLingerWhileBusy(t *testing.T) {
 		}
 	})
 }
+
+// What has come back is deleted without waiting for others: whatever it came back from may happen
+// again, and a finished message would use up its receives.
+func TestDeletesOfWhatCameBackDoNotLinger(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFake(bodies(2)...)
+		f.messages[1].count = 1 // it was received once before
+		hold := make(chan struct{})
+		r := start(t, f, Options{Slots: 4, Linger: 50 * time.Millisecond, LingerBusy: 2 * time.Second}, func(_ context.Context, m Message) Outcome {
+			if m.ReceiveCount == 1 {
+				<-hold
+			}
+			return Ack()
+		})
+		pass(100 * time.Millisecond)
+		if got := r.Stats().Acked; got != 1 {
+			t.Errorf("%d messages deleted while another is at work, want the one that had come back", got)
+		}
+		close(hold)
+		r.stop()
+	})
+}

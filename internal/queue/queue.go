@@ -133,7 +133,7 @@ type Options struct {
 	// Default: 50 ms.
 	Linger time.Duration
 	// LingerBusy is the same while handlers are at work: their messages will be deleted with it.
-	// Default: 1 s, or Linger where that is longer.
+	// It holds for messages that were received for the first time, no others. Default: 1 s, or Linger where that is longer.
 	LingerBusy time.Duration
 	// Busy, where given, says that a message received now would only wait in this process. While
 	// it does, a poll waits until half of the slots are free, or ten, for Gather at most: so fewer

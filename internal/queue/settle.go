@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime/debug"
+	"slices"
 	"strconv"
 	"sync"
 	"time"
@@ -197,7 +198,9 @@ func (e *Engine) deleteLoop(ctx context.Context, handled <-chan struct{}) {
 }
 
 // linger waits for a full batch, for Linger at most, or for LingerBusy while handlers are at
-// work. It reports whether handled was closed.
+// work. It reports whether handled was closed. A message that has come back does not wait for
+// those: what it came back from, such as a process that dies again and again, may be the next
+// thing to happen, and a finished message would use up its receives and be a dead letter.
 func (e *Engine) linger(handled <-chan struct{}) (ended bool) {
 	began := time.Now()
 	timer := time.NewTimer(e.opts.LingerBusy)
@@ -205,11 +208,12 @@ func (e *Engine) linger(handled <-chan struct{}) (ended bool) {
 	for {
 		e.mu.Lock()
 		n, active := len(e.pending), e.gate.active
+		again := slices.ContainsFunc(e.pending, func(l *lease) bool { return l.msg.ReceiveCount > 1 })
 		e.mu.Unlock()
 		if n >= batch {
 			return false
 		}
-		if active == 0 { // a handler that ends without a message to delete wakes nobody here
+		if again || active == 0 { // a handler that ends without a message to delete wakes nobody here
 			timer.Reset(time.Until(began.Add(e.opts.Linger)))
 		}
 		select {

@@ -18,14 +18,14 @@ const canMeasure = true
 type usage struct {
 	clock  int32 // its processor time, as a clock
 	before time.Duration
-	statm  *os.File
+	status *os.File
 }
 
 func newUsage(pid int) *usage {
 	// The clock of another process's time: MAKE_PROCESS_CPUCLOCK of linux/posix-timers.h.
 	u := &usage{clock: int32(^pid<<3 | 2)}
 	u.before = u.now()
-	u.statm, _ = os.Open(fmt.Sprintf("/proc/%d/statm", pid)) // gone: then so is its memory
+	u.status, _ = os.Open(fmt.Sprintf("/proc/%d/status", pid)) // gone: then so is its memory
 	return u
 }
 
@@ -40,26 +40,34 @@ func (u *usage) now() time.Duration {
 // processor is the processor time used since newUsage.
 func (u *usage) processor() time.Duration { return u.now() - u.before }
 
-// memory is what the child holds now, bytes.
+// memory is what the child holds of its own now, bytes: anonymous and shared memory, without
+// the pages of program and libraries, which all children have in common.
+// Format: https://man7.org/linux/man-pages/man5/proc_pid_status.5.html
 func (u *usage) memory() int64 {
-	if u.statm == nil {
+	if u.status == nil {
 		return 0
 	}
-	var buf [128]byte
-	n, _ := u.statm.ReadAt(buf[:], 0)
-	fields := bytes.Fields(buf[:n]) // total, resident, shared, …: pages
-	if len(fields) < 2 {
+	var buf [4 << 10]byte
+	n, _ := u.status.ReadAt(buf[:], 0)
+	return kilobytes(buf[:n], "\nRssAnon:") + kilobytes(buf[:n], "\nRssShmem:")
+}
+
+// kilobytes reads the value of a line "name: n kB", in bytes; 0 where there is none.
+func kilobytes(status []byte, name string) int64 {
+	_, rest, ok := bytes.Cut(status, []byte(name))
+	if !ok {
 		return 0
 	}
-	pages, err := strconv.ParseInt(string(fields[1]), 10, 64)
+	line, _, _ := bytes.Cut(rest, []byte("\n"))
+	n, err := strconv.ParseInt(string(bytes.TrimSuffix(bytes.TrimSpace(line), []byte(" kB"))), 10, 64)
 	if err != nil {
 		return 0
 	}
-	return pages * int64(os.Getpagesize())
+	return n << 10
 }
 
 func (u *usage) close() {
-	if u.statm != nil {
-		u.statm.Close()
+	if u.status != nil {
+		u.status.Close()
 	}
 }
