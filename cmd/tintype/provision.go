@@ -27,6 +27,7 @@ func provisionCommand() command {
 			fs.StringVar(&o.Template, "template", "", "print that instead: cloudformation (all resources and roles), iam (the roles' policies), kms (what the key's policy needs)")
 			fs.StringVar(&o.Account, "account", "", "AWS account id in printed policies (default: the account of the queue)")
 			fs.StringVar(&cfg.KMSKey, "kms-key", cfg.KMSKey, "ARN of the KMS key to encrypt buckets, topics and queues with")
+			fs.DurationVar(&cfg.QueueVisibility, "queue-visibility", cfg.QueueVisibility, "visibility timeout of the queue; six times a Lambda function's timeout where functions work off the queue (0: as it is)")
 			fs.StringToStringVar(&cfg.Tags, "tag", cfg.Tags, "further tag of every resource, as name=value; repeatable")
 			return func(ctx context.Context, io app.IO, args []string) error {
 				if err := none(args); err != nil {

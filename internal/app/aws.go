@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"strconv"
 	"strings"
 	"time"
 
@@ -131,6 +132,9 @@ func openDeployment(cfg config.Config, c aws.Config) (*deployment, error) {
 			UploadTopic: cfg.Names.UploadTopic, CompletionTopic: cfg.Names.CompletionTopic,
 			Origins: origins(cfg), Emails: cfg.Emails, KMSKey: cfg.KMSKey, Tags: cfg.Tags,
 		},
+	}
+	if cfg.QueueVisibility != 0 {
+		d.spec.QueueVisibility = strconv.Itoa(int(cfg.QueueVisibility / time.Second))
 	}
 	d.spec.PlainHTTP = isPlain(d.clients)
 	var err error

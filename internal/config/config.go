@@ -39,7 +39,9 @@ type Config struct {
 	// KMSKey is the ARN of the key that buckets, topics and queues are encrypted with; empty:
 	// AWS's own keys.
 	KMSKey string
-	Tags   map[string]string // of every resource, besides our own
+	// QueueVisibility is the work queue's visibility timeout, whole seconds. 0: as it is.
+	QueueVisibility time.Duration
+	Tags            map[string]string // of every resource, besides our own
 	// Presence is how often an app tier with images in work says so in the results bucket (a
 	// sixth as often without), and how often a web tier looks while somebody listens. 0: never.
 	Presence time.Duration
@@ -364,6 +366,9 @@ func (c *Config) Validate() error {
 		if a, err := mail.ParseAddress(e); err != nil || a.Address != e {
 			bad("--email: %q is no mail address", e)
 		}
+	}
+	if v := c.QueueVisibility; v != 0 && (v < 10*time.Second || v > 12*time.Hour || v%time.Second != 0) {
+		bad("--queue-visibility: %v: whole seconds from 10s to 12h are allowed; 0 leaves it as it is", v)
 	}
 	if c.KMSKey != "" && !keyARN.MatchString(c.KMSKey) {
 		bad("--kms-key: %q is no key's ARN such as arn:aws:kms:eu-central-1:123456789012:key/…; an alias would not tell which key", c.KMSKey)

@@ -181,3 +181,32 @@ func TestTLSAndKey(t *testing.T) {
 		all(t, actions, provision.Unchanged, "policy of queue ImageApp-dlq")
 	})
 }
+
+// The queue's visibility timeout is set where it is asked for, and left alone where it is not.
+func TestQueueVisibility(t *testing.T) {
+	awstest.Each(t, func(t *testing.T, endpoint string) {
+		c, s := clients(endpoint), spec()
+		res, _ := ensure(t, c, s)
+		visibility := func() string {
+			t.Helper()
+			a, err := c.SQS.GetQueueAttributes(t.Context(), &sqs.GetQueueAttributesInput{QueueUrl: &res.QueueURL, AttributeNames: []sqstypes.QueueAttributeName{"VisibilityTimeout"}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			return a.Attributes["VisibilityTimeout"]
+		}
+		if v := visibility(); v != "30" {
+			t.Errorf("%s s by default, want 30", v)
+		}
+		s.QueueVisibility = "720"
+		ensure(t, c, s)
+		if v := visibility(); v != "720" {
+			t.Errorf("%s s, want 720", v)
+		}
+		s.QueueVisibility = ""
+		ensure(t, c, s)
+		if v := visibility(); v != "720" {
+			t.Errorf("%s s without being asked, want the 720 that were there", v)
+		}
+	})
+}

@@ -34,6 +34,9 @@ type Spec struct {
 	// KMSKey is the ARN of the key that buckets, topics and queues are encrypted with.
 	// Empty: with keys that S3 and SQS manage, and SNS keeps nothing encrypted.
 	KMSKey string
+	// QueueVisibility is the work queue's VisibilityTimeout in seconds. Empty: as it is, which is
+	// AWS's 30 where nobody has changed it. Functions need six times their own timeout.
+	QueueVisibility string
 	// PlainHTTP says that the services are reached without TLS, as those of one machine
 	// are: then nothing demands it.
 	PlainHTTP bool

@@ -117,9 +117,7 @@ func Of(spec Spec) Stack {
 			"MessageRetentionPeriod": strconv.Itoa(retention),
 			"RedriveAllowPolicy":     `{"redrivePermission":"byQueue","sourceQueueArns":["` + spec.QueueARN(spec.Queue) + `"]}`,
 		}),
-		// Otherwise AWS's defaults: the visibility timeout of 30 s is only the time in which
-		// another takes over from a process that died, because a living one extends it.
-		Queue:           spec.queue(spec.Queue, map[string]string{"RedrivePolicy": spec.redrivePolicy()}),
+		Queue:           spec.queue(spec.Queue, spec.workQueue()),
 		UploadTopic:     spec.topic(spec.UploadTopic),
 		CompletionTopic: spec.topic(spec.CompletionTopic),
 		Uploads:         spec.bucket(spec.UploadsBucket, "GET", "HEAD", "POST"),
@@ -140,6 +138,17 @@ func Of(spec Spec) Stack {
 		}
 	}
 	return st
+}
+
+// workQueue are the attributes of the work queue: AWS's defaults but for these. A visibility
+// timeout of 30 s is only the time in which another takes over from a process that died, because
+// a living one extends it; a function cannot.
+func (s Spec) workQueue() map[string]string {
+	attrs := map[string]string{"RedrivePolicy": s.redrivePolicy()}
+	if s.QueueVisibility != "" {
+		attrs["VisibilityTimeout"] = s.QueueVisibility
+	}
+	return attrs
 }
 
 func (s Spec) bucket(name string, methods ...string) Bucket {

@@ -27,6 +27,7 @@ func CloudFormation(names declare.Spec) []byte {
 	s.Partition, s.Region, s.Account = "${AWS::Partition}", "${AWS::Region}", "${AWS::AccountId}"
 	s.UploadsBucket, s.ResultsBucket = "${NamePrefix}"+names.UploadsBucket, "${NamePrefix}"+names.ResultsBucket
 	s.Origins, s.Emails, s.PlainHTTP, s.KMSKey = []string{"origins"}, nil, false, "${KmsKeyArn}"
+	s.QueueVisibility = "${QueueVisibilitySeconds}"
 	c := &cloudFormation{spec: s, stack: declare.Of(s)}
 	var b bytes.Buffer
 	b.WriteString(`# The AWS resources of Tintype and the policies of its tiers.
@@ -65,6 +66,10 @@ func (c *cloudFormation) parameters() fields {
 		{"KmsKeyArn", fields{
 			{"Type", "String"}, {"Default", ""}, {"AllowedPattern", "^(arn:[a-z0-9-]+:kms:[a-z0-9-]+:[0-9]{12}:key/[A-Za-z0-9-]+)?$"},
 			{"Description", "KMS key that buckets, topics and queues are encrypted with; its own policy must let S3 and SNS use it (tintype provision --template kms). Empty: keys that AWS manages"},
+		}},
+		{"QueueVisibilitySeconds", fields{
+			{"Type", "Number"}, {"Default", 30}, {"MinValue", 10}, {"MaxValue", 43200},
+			{"Description", "For how long a message that was received is kept from others. App tiers extend it; Lambda functions need six times their timeout: 720"},
 		}},
 		{"TrustedServices", fields{
 			{"Type", "CommaDelimitedList"}, {"Default", "ec2.amazonaws.com,ecs-tasks.amazonaws.com"},
@@ -162,6 +167,8 @@ func (c *cloudFormation) queue(name string, q declare.Queue, more fields) field 
 		case "KmsMasterKeyId":
 			p = append(p, field{attr, ifKey(ref("KmsKeyArn"), noValue())},
 				field{"SqsManagedSseEnabled", ifKey(noValue(), true)})
+		case "VisibilityTimeout":
+			p = append(p, field{attr, ref("QueueVisibilitySeconds")})
 		default:
 			n, err := strconv.Atoi(v)
 			if err != nil {
