@@ -142,7 +142,7 @@ func (r *rig) until(ctx context.Context, url string, n int) (int, error) {
 			return got, fmt.Errorf("%s has held %d messages, of %d, for %v", filepath.Base(url), got, n, patience)
 		}
 		select {
-		case <-time.After(10 * time.Millisecond):
+		case <-time.After(50 * time.Millisecond): // each look is work for the endpoint, which is measured
 		case <-ctx.Done():
 			return got, ctx.Err()
 		}

@@ -17,6 +17,7 @@ import (
 // browser uploads as the page does, and hears of results as the page does.
 type browser struct {
 	url    string
+	recipe string // of uploads; empty: the default
 	client *http.Client
 	cancel context.CancelFunc
 	ended  chan struct{}
@@ -117,7 +118,7 @@ type upload struct {
 
 // put uploads as the page does: a form from the web tier, the bytes straight to S3.
 func (b *browser) put(ctx context.Context, body []byte) (up upload, err error) {
-	ask := fmt.Sprintf(`{"filename":"photo.jpg","size":%d,"contentType":"image/jpeg"}`, len(body))
+	ask := fmt.Sprintf(`{"filename":"photo.jpg","size":%d,"contentType":"image/jpeg","recipe":%q}`, len(body), b.recipe)
 	var form struct {
 		ID, URL string
 		Fields  map[string]string

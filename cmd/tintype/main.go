@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/tintype/tintype/internal/app"
+	_ "github.com/tintype/tintype/internal/timerslack" // timers may be late by half a millisecond
 )
 
 // Exit codes: done, failed, wrong usage.

@@ -1,7 +1,10 @@
 package app
 
 import (
+	"bytes"
 	"context"
+	"crypto/rand"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io"
@@ -9,6 +12,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"testing"
+	"testing/iotest"
 	"time"
 
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
@@ -66,5 +70,48 @@ func TestSilenceEndsARequest(t *testing.T) {
 	}
 	if _, err := get("/"); err != nil {
 		t.Errorf("after that: %v", err)
+	}
+}
+
+// TestLargeBodiesAreSentWhole: a body of many pieces arrives as it is, and an error of its source
+// ends the request.
+func TestLargeBodiesAreSentWhole(t *testing.T) {
+	type upload struct {
+		sum  [sha256.Size]byte
+		size int64
+	}
+	came := make(chan upload, 1)
+	srv := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		h := sha256.New()
+		n, _ := io.Copy(h, r.Body)
+		came <- upload{[sha256.Size]byte(h.Sum(nil)), n}
+	}))
+	defer srv.Close()
+	client := impatient(awshttp.NewBuildableClient(), 10*time.Second)
+	for _, size := range []int{0, 1, 4 << 10, 128 << 10, 128<<10 + 1, 3<<20 + 7} {
+		body := make([]byte, size)
+		_, _ = rand.Read(body) // never fails
+		for _, length := range []int64{int64(size), -1} {
+			req, _ := http.NewRequestWithContext(t.Context(), http.MethodPut, srv.URL, io.NopCloser(bytes.NewReader(body)))
+			req.ContentLength = length
+			resp, err := client.Do(req)
+			if err != nil {
+				t.Fatal(err)
+			}
+			resp.Body.Close()
+			if up := <-came; up.size != int64(size) || up.sum != sha256.Sum256(body) {
+				t.Errorf("of %d bytes, %d came", size, up.size)
+			}
+		}
+	}
+	broken := errors.New("the source is broken")
+	req, _ := http.NewRequestWithContext(t.Context(), http.MethodPut, srv.URL, io.NopCloser(io.MultiReader(bytes.NewReader(make([]byte, 1<<20)), iotest.ErrReader(broken))))
+	req.ContentLength = 2 << 20
+	resp, err := client.Do(req)
+	if err == nil {
+		resp.Body.Close()
+	}
+	if !errors.Is(err, broken) {
+		t.Errorf("a source that breaks off: %v", err)
 	}
 }

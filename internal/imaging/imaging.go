@@ -88,6 +88,20 @@ type Picture struct {
 	Outputs []Encoded // in the order of the job
 	Engine  string    // what made them: EngineFused or EngineLibvips
 	PID     int       // of the process that did, where it was one of its own
+	// Release, where set, takes back the memory of the outputs' bytes; see Done.
+	Release func()
+}
+
+// Done says that nobody will read the outputs' bytes any more, so that their memory can serve
+// another picture. It need not be called. Afterwards the bytes are nil here.
+func (p *Picture) Done() {
+	for i := range p.Outputs {
+		p.Outputs[i].Bytes = nil
+	}
+	if p.Release != nil {
+		p.Release()
+		p.Release = nil
+	}
 }
 
 // The engines.

@@ -38,6 +38,8 @@ type attempt struct {
 	prev     *recipe.Manifest // the result found at the start; nil where there is none
 	prevETag string           // what CommitManifest must still find
 
+	original *bytes.Buffer // of the pool; its bytes are the request's source
+
 	traced traced
 }
 
@@ -191,6 +193,9 @@ func (a *attempt) work(ctx context.Context) error {
 		return err
 	}
 	m.Timings.StoreMS = time.Since(began).Milliseconds()
+	// All are stored, so nobody reads these any more. After a failure somebody may.
+	pic.Done()
+	a.originals.put(a.original)
 	m.Status = recipe.Done
 	return a.finish(ctx, m)
 }
@@ -252,9 +257,10 @@ func (a *attempt) fetch(ctx context.Context, m *recipe.Manifest) (src *store.Sou
 		return nil, req, errCurrent
 	}
 	req.Job = job
-	if req.Source, err = a.read(src); err != nil {
+	if a.original, err = a.read(src); err != nil {
 		return nil, req, err
 	}
+	req.Source = a.original.Bytes()
 	m.Source.Bytes = int64(len(req.Source))
 	if req.Assets, m.Assets, err = a.assets.get(ctx, job); err != nil {
 		return nil, req, err
@@ -275,11 +281,11 @@ func missed(err error) error {
 
 // read reads an original, bounded. One that its headers say is too large is not read at
 // all; where they do not say, it is read as far as the limit.
-func (a *attempt) read(src *store.Source) ([]byte, error) {
+func (a *attempt) read(src *store.Source) (*bytes.Buffer, error) {
 	if src.Size > a.opts.MaxBytes {
 		return nil, a.tooLarge()
 	}
-	var body bytes.Buffer
+	body := a.originals.get()
 	body.Grow(int(max(src.Size, 0)) + bytes.MinRead)
 	// To the end of the stream, which is where the SDK compares the checksum.
 	n, err := body.ReadFrom(io.LimitReader(src.Body, a.opts.MaxBytes+1))
@@ -293,7 +299,7 @@ func (a *attempt) read(src *store.Source) ([]byte, error) {
 	case n == 0:
 		return nil, &fault.Error{Kind: fault.Permanent, Code: fault.CodeEmpty, Message: "the file is empty", Hint: "upload it again; something cut the upload short"}
 	}
-	return body.Bytes(), nil
+	return body, nil
 }
 
 func (a *attempt) tooLarge() error {

@@ -120,12 +120,13 @@ type Stats struct {
 
 // Worker handles messages. It is safe for concurrent use.
 type Worker struct {
-	opts   Options
-	log    *slog.Logger
-	cores  chan struct{} // one token per image being computed
-	assets *assets
-	inWork inWork
-	told   *metrics
+	opts      Options
+	log       *slog.Logger
+	cores     chan struct{} // one token per image being computed
+	assets    *assets
+	originals buffers
+	inWork    inWork
+	told      *metrics
 
 	waiting atomic.Int64 // images that wait for a token
 

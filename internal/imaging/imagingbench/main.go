@@ -17,6 +17,7 @@ import (
 
 	"github.com/tintype/tintype/internal/imaging"
 	"github.com/tintype/tintype/internal/recipe"
+	_ "github.com/tintype/tintype/internal/timerslack" // as the program has it
 )
 
 func main() {

@@ -8,7 +8,9 @@ import (
 	"math/rand/v2"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"reflect"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -20,6 +22,7 @@ import (
 	"github.com/tintype/tintype/internal/imaging"
 	"github.com/tintype/tintype/internal/recipe"
 	"github.com/tintype/tintype/internal/testimages"
+	"golang.org/x/sys/unix"
 )
 
 // TestSameAsEngine: what comes through a child is what the engine makes.
@@ -61,6 +64,50 @@ func TestSameAsEngine(t *testing.T) {
 	}
 }
 
+// TestRoomsAreUsedAgain: the bytes of a picture stay as they are, whatever is made meanwhile, until it
+// is done; then they are another's.
+func TestRoomsAreUsedAgain(t *testing.T) {
+	p := newPool(t, Options{Workers: 2})
+	job, err := recipe.Builtin().Resolve("thumbnail", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	sources := [][]byte{testimages.Photo(), testimages.JPEG(640, 480), testimages.PNG(300, 200)}
+	var mu sync.Mutex
+	want := map[int][]byte{}
+	var wg sync.WaitGroup
+	for worker := range 4 {
+		wg.Go(func() {
+			for i := range 12 {
+				n := (worker + i) % len(sources)
+				pic, err := p.Process(t.Context(), imaging.Request{Source: sources[n], Job: job})
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				mu.Lock()
+				if want[n] == nil {
+					want[n] = bytes.Clone(pic.Outputs[0].Bytes)
+				}
+				mu.Unlock()
+				works(t, p) // another picture in between
+				mu.Lock()
+				same := bytes.Equal(pic.Outputs[0].Bytes, want[n])
+				mu.Unlock()
+				if !same {
+					t.Errorf("picture %d changed before it was done", n)
+				}
+				pic.Done()
+				pic.Done()
+				if pic.Outputs[0].Bytes != nil {
+					t.Error("the bytes can be reached after the picture is done")
+				}
+			}
+		})
+	}
+	wg.Wait()
+}
+
 // TestAWatermarkThroughAChild: pictures come along, and what is wrong with one is told.
 func TestAWatermarkThroughAChild(t *testing.T) {
 	p := newPool(t, Options{Workers: 1})
@@ -82,7 +129,7 @@ func TestAWatermarkThroughAChild(t *testing.T) {
 	if err != nil || got.PID != children()[0] {
 		t.Fatalf("%v; not made by the child", err)
 	}
-	if got.PID = 0; !reflect.DeepEqual(got, want) {
+	if got.PID, got.Release = 0, nil; !reflect.DeepEqual(got, want) {
 		t.Error("another picture than the engine's")
 	}
 	for name, assets := range map[string]map[string][]byte{"missing": nil, "no picture": {"logo.png": []byte("logo")}} {
@@ -421,6 +468,46 @@ func TestSignalsAreTheParents(t *testing.T) {
 	works(t, p)
 	if after := children(); after[0] != before[0] {
 		t.Errorf("child %v became %v", before, after)
+	}
+}
+
+// TestStandsBack: every thread of a child leaves the cores to others, and is in the parent's session,
+// within which that counts; the parent's do not.
+func TestStandsBack(t *testing.T) {
+	p := newPool(t, Options{Workers: 2})
+	works(t, p)
+	nice := func(pid int) (all []string) {
+		t.Helper()
+		stats, err := filepath.Glob("/proc/" + itoa(pid) + "/task/*/stat")
+		if err != nil || len(stats) == 0 {
+			t.Fatalf("%v, %v", stats, err)
+		}
+		for _, name := range stats {
+			text, err := os.ReadFile(name)
+			if err != nil {
+				continue // a thread that has ended
+			}
+			_, rest, _ := strings.Cut(string(text), ") ")
+			all = append(all, strings.Fields(rest)[16]) // the 19th field of proc_pid_stat(5)
+		}
+		return all
+	}
+	for _, pid := range children() {
+		if all := nice(pid); slices.ContainsFunc(all, func(v string) bool { return v != itoa(niceness) }) {
+			t.Errorf("threads of a child have niceness %v", all)
+		}
+		ours, err := unix.Getsid(0)
+		theirs, err2 := unix.Getsid(pid)
+		if err != nil || err2 != nil || ours != theirs {
+			t.Errorf("a child's session is %d, ours %d: %v, %v", theirs, ours, err, err2)
+		}
+		if group, err := unix.Getpgid(pid); err != nil || group != pid {
+			t.Errorf("a child %d is of the group %d, which a terminal's Ctrl-C may reach: %v", pid, group, err)
+		}
+	}
+	// One is, that which starts children.
+	if n := len(slices.DeleteFunc(nice(os.Getpid()), func(v string) bool { return v == "0" })); n > 1 {
+		t.Errorf("%d threads of the parent stand back too", n)
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"sync"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -136,12 +137,22 @@ func (c *process) exchange(job call, o Options) (answer, error) {
 	if o.Memory > 0 {
 		most = min(most, o.Memory) // they were in the child's memory
 	}
-	head, body, err := readFrame(c.socket, kindAnswer, most, nil)
+	// Fresh memory for outputs would cost as much as reading them.
+	room := answers.Get().(*[]byte)
+	head, body, err := readFrame(c.socket, kindAnswer, most, *room)
 	if err != nil {
 		return answer{}, err
 	}
-	return decodeAnswer(head, body, job.id, job.req.Job, o.Limits)
+	a, err := decodeAnswer(head, body, job.id, job.req.Job, o.Limits)
+	if err == nil && a.pic != nil && cap(body) <= keepRoom {
+		*room = body
+		a.pic.Release = func() { answers.Put(room) }
+	}
+	return a, err
 }
+
+// answers are rooms for outputs whose pictures are done.
+var answers = sync.Pool{New: func() any { return new([]byte) }}
 
 // look is how often a child at work is measured.
 const look = 50 * time.Millisecond

@@ -61,6 +61,7 @@ func (s *spawner) onThreadOfItsOwn(ready chan struct{}) {
 
 func (s *spawner) run(ready chan struct{}) {
 	defer close(s.ended)
+	_ = unix.Setpriority(unix.PRIO_PROCESS, 0, niceness) // this thread's, and so that of what it starts
 	s.confine()
 	close(ready)
 	for r := range s.starts {
@@ -121,9 +122,10 @@ func (s *spawner) start(env []string, files []*os.File) (*os.Process, error) {
 	done := make(chan startResult, 1)
 	s.starts <- startRequest{argv: []string{programName, marker}, done: done, attr: &os.ProcAttr{
 		Dir: "/", Env: env, Files: files,
-		// Of its own session, so that Ctrl-C in a terminal reaches the parent alone, which
-		// then drains.
-		Sys: &syscall.SysProcAttr{Setsid: true, Pdeathsig: syscall.SIGKILL},
+		// Of its own group, so that Ctrl-C in a terminal reaches the parent alone, which then drains.
+		// Not of its own session: Linux may share the cores among sessions first (sched(7), autogroup),
+		// and each child would weigh as much as all else together.
+		Sys: &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL},
 	}}
 	r := <-done
 	if r.err != nil {

@@ -28,11 +28,12 @@ func (s *spawner) start(env []string, files []*os.File) (*os.Process, error) {
 		return nil, fmt.Errorf("start imaging process: %w", err)
 	}
 	proc, err := os.StartProcess(path, []string{programName, marker}, &os.ProcAttr{
-		Dir: "/", Env: env, Files: files, Sys: &syscall.SysProcAttr{Setsid: true},
+		Dir: "/", Env: env, Files: files, Sys: &syscall.SysProcAttr{Setpgid: true},
 	})
 	if err != nil {
 		return nil, fmt.Errorf("start imaging process: %w", err)
 	}
+	_ = syscall.Setpriority(syscall.PRIO_PROCESS, proc.Pid, niceness)
 	return proc, nil
 }
 

@@ -13,6 +13,7 @@ import (
 	"io"
 	"os"
 	"strings"
+	"sync"
 
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 	"github.com/minio/crc64nvme"
@@ -186,34 +187,41 @@ func (s *source) Read(p []byte) (int, error) {
 	return n, err
 }
 
+// copyBuffers are buffers that bodies go through.
+var copyBuffers = sync.Pool{New: func() any { return new([copyBuffer]byte) }}
+
 // spool stores what r yields, durably. On an error nothing is left.
 func (s *Service) spool(r io.Reader) (content, error) {
-	head := make([]byte, 0, 4<<10)
-	for len(head) <= inlineLimit {
-		if len(head) == cap(head) {
-			head = append(make([]byte, 0, 4*cap(head)), head...)
-		}
-		n, err := r.Read(head[len(head):cap(head)])
-		head = head[:len(head)+n]
+	buf := copyBuffers.Get().(*[copyBuffer]byte)
+	defer copyBuffers.Put(buf)
+	n := 0
+	for n <= inlineLimit {
+		m, err := r.Read(buf[n:])
+		n += m
 		if err == io.EOF {
-			if len(head) <= inlineLimit {
-				return content{size: int64(len(head)), inline: head}, nil
+			if n <= inlineLimit {
+				return content{size: int64(n), inline: bytes.Clone(buf[:n])}, nil
 			}
-			return s.spoolFile(bytes.NewReader(head))
+			return s.spoolFile(buf[:n], nil, nil)
 		}
 		if err != nil {
 			return content{}, err
 		}
 	}
-	return s.spoolFile(io.MultiReader(bytes.NewReader(head), r))
+	return s.spoolFile(buf[:n], r, buf[:])
 }
 
-func (s *Service) spoolFile(r io.Reader) (content, error) {
+// spoolFile stores head and then what r yields, where there is an r, in a file. buf is what
+// to copy with; head may be part of it.
+func (s *Service) spoolFile(head []byte, r io.Reader, buf []byte) (content, error) {
 	id, f, err := s.blobs.create()
 	if err != nil {
 		return content{}, err
 	}
-	n, err := io.CopyBuffer(&earlyWriter{f: f}, r, make([]byte, copyBuffer))
+	w := &earlyWriter{f: f}
+	if _, err = w.Write(head); err == nil && r != nil {
+		_, err = io.CopyBuffer(w, r, buf)
+	}
 	if err != nil {
 		f.Close()
 		s.blobs.remove(id)
@@ -223,7 +231,7 @@ func (s *Service) spoolFile(r io.Reader) (content, error) {
 		s.blobs.remove(id)
 		return content{}, err
 	}
-	return content{size: n, blob: id}, nil
+	return content{size: w.written, blob: id}, nil
 }
 
 // writebackStep is after how many bytes the disk is set to work.
