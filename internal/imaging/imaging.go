@@ -82,6 +82,10 @@ func (e *Engine) Close() {
 // Version is the version of libvips: "8.14.1".
 func (e *Engine) Version() string { return vips.Version() }
 
+// Trim gives memory back to the system that images have left behind and that libraries keep for
+// the next one.
+func Trim() { vips.Trim(0) }
+
 // Picture is what a job made of an image.
 type Picture struct {
 	Source  Info
@@ -161,7 +165,7 @@ func (e *Engine) Process(ctx context.Context, req Request) (*Picture, error) {
 	defer e.busy.Done()
 
 	p, err := e.process(ctx, req)
-	vips.Trim()
+	vips.Trim(vips.KeepFree)
 	if err != nil {
 		if cause := context.Cause(ctx); cause != nil {
 			return nil, fmt.Errorf("process image: %w", cause)

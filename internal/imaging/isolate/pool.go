@@ -96,6 +96,8 @@ type Pool struct {
 	// slots has one element for each child; whoever has taken it owns it.
 	slots chan *slot
 
+	resting *time.Timer // fires when nothing has been done for a while
+
 	mu     sync.Mutex
 	closed bool
 	busy   sync.WaitGroup // calls of Process, and replacing
@@ -131,6 +133,11 @@ func New(o Options) (*Pool, error) {
 		p.Close()
 		return nil, err
 	}
+	p.resting = time.AfterFunc(restAfter, func() {
+		if len(p.slots) == cap(p.slots) {
+			rest()
+		}
+	})
 	p.learn(all[0].child.hello)
 	p.log.Info("images are processed in child processes", "processes", o.Workers, "confinement", p.status.String())
 	for _, what := range p.status.Lacks {
@@ -163,6 +170,9 @@ func (p *Pool) Close() {
 	p.closed = true
 	p.mu.Unlock()
 	p.busy.Wait()
+	if p.resting != nil { // nil: it never started
+		p.resting.Stop()
+	}
 	for range p.opts.Workers {
 		if s := <-p.slots; s.child != nil {
 			s.child.end()
@@ -208,6 +218,7 @@ func (p *Pool) Process(ctx context.Context, req imaging.Request) (*imaging.Pictu
 	}
 	pic, err := p.attempts(ctx, s, call)
 	p.giveBack(s)
+	p.resting.Reset(restAfter)
 	return pic, err
 }
 

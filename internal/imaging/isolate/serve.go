@@ -108,10 +108,10 @@ func prepare(s setup, h *hello) (processor, error) {
 
 // serve answers requests, one after another, until the other side closes.
 func serve(socket io.ReadWriter, limits imaging.Limits, process processor) error {
-	var room []byte // for bodies: fresh memory costs as much as copying into it
+	requests := &idling{socket: socket}
 	for {
 		// Assets come with a request besides the source; each is held to the same limit.
-		head, body, err := readFrame(socket, kindRequest, maxRequest(limits), room)
+		head, body, err := requests.next(maxRequest(limits))
 		if errors.Is(err, io.EOF) {
 			return nil
 		} else if err != nil {
@@ -129,9 +129,7 @@ func serve(socket io.ReadWriter, limits imaging.Limits, process processor) error
 		if err := writeFrame(socket, kindAnswer, head, parts...); err != nil {
 			return err
 		}
-		if room = body; cap(room) > keepRoom {
-			room = nil
-		}
+		requests.keep(body)
 	}
 }
 

@@ -77,12 +77,13 @@ func startup(threads int, allow []string, logger *slog.Logger) (err error) {
 	return checkBridge()
 }
 
-// keepFree is how much freed memory may stay with the process, bytes: enough that a run
-// of photographs does not fetch its pages anew for each.
-const keepFree = 128 << 20
+// KeepFree is how much freed memory may stay with the process between images, bytes: enough that a
+// run of photographs does not fetch its pages anew for each.
+const KeepFree = 128 << 20
 
-// Trim gives back what large images have left behind. Call it after each image.
-func Trim() { C.tt_trim(keepFree) }
+// Trim gives memory back to the system where more than keep bytes of it are free. Call it
+// after each image, with KeepFree.
+func Trim(keep int) { C.tt_trim(C.size_t(keep)) }
 
 // slogLevel: what libvips warns of is nearly always a damaged image, which is no
 // operator's concern.
