@@ -2,6 +2,7 @@ package isolate
 
 import (
 	"bytes"
+	"errors"
 	"io"
 	"testing"
 	"testing/synctest"
@@ -36,7 +37,7 @@ func TestRest(t *testing.T) {
 			t.Error("the room is kept however long nothing comes")
 		}
 		w.Close()
-		if _, _, err := requests.next(1 << 20); err != io.EOF {
+		if _, _, err := requests.next(1 << 20); !errors.Is(err, io.EOF) {
 			t.Errorf("at the end: %v", err)
 		}
 	})
