@@ -90,3 +90,16 @@ func (c *impatientConn) Write(p []byte) (int, error) {
 	}
 	return c.Conn.Write(p)
 }
+
+// smallPieces has bodies sent as net/http does it, in pieces of 32 KB: where somebody watches how far
+// an upload is, each piece is a step.
+func smallPieces(t *http.Transport) {
+	dial := t.DialContext
+	t.DialContext = func(ctx context.Context, network, addr string) (net.Conn, error) {
+		conn, err := dial(ctx, network, addr)
+		if err != nil {
+			return nil, err
+		}
+		return struct{ net.Conn }{conn}, nil // without ReadFrom
+	}
+}
