@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
+	"sync"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -51,6 +52,28 @@ type Desk struct {
 	UploadsBucket string
 	// Logger gets what goes wrong beside what was asked for. Nil: nobody.
 	Logger *slog.Logger
+
+	once  sync.Once
+	turns chan struct{} // holds one element while somebody is at the queue
+}
+
+// turnPatience is how long one who wants to the queue waits for another.
+const turnPatience = 10 * time.Second
+
+// turn waits until nobody else of this process is at the queue: of two who look at the same time each
+// holds what the other wants, and who came to drop a message may not get it. It does not wait for
+// long; other processes' looks are met there in any case. The caller calls done.
+func (d *Desk) turn(ctx context.Context) (done func()) {
+	d.once.Do(func() { d.turns = make(chan struct{}, 1) })
+	timer := time.NewTimer(turnPatience)
+	defer timer.Stop()
+	select {
+	case d.turns <- struct{}{}:
+		return func() { <-d.turns }
+	case <-timer.C:
+	case <-ctx.Done(): // which the queue will say
+	}
+	return func() {}
 }
 
 // List is what a look found.
@@ -91,17 +114,9 @@ func (d *Desk) Find(ctx context.Context, messageID string) (*Letter, *List, erro
 // read looks at a queue, gives everything back, and asks then what else is known.
 func (d *Desk) read(ctx context.Context, url string, o queue.LookOptions, only *string) (*List, error) {
 	look := queue.NewLook(d.Queue.Client, url, o)
-	var found []queue.Letter
-	for m, err := range look.All(ctx) {
-		if err != nil {
-			return nil, Explain("look at the queue", err)
-		}
-		if only == nil || m.ID == *only {
-			found = append(found, m)
-		}
-		if only != nil && m.ID == *only {
-			break
-		}
+	found, err := d.look(ctx, look, url, only)
+	if err != nil {
+		return nil, Explain("look at the queue", err)
 	}
 	slices.SortStableFunc(found, func(a, b queue.Letter) int { return b.SentAt.Compare(a.SentAt) })
 	list := &List{Letters: make([]Letter, len(found)), Total: max(look.Depth(), int64(len(found))), Elsewhere: look.Elsewhere()}
@@ -118,6 +133,25 @@ func (d *Desk) read(ctx context.Context, url string, o queue.LookOptions, only *
 		})
 	}
 	return list, g.Wait()
+}
+
+// look walks through a queue: all of it, or until it has found the one with an id.
+func (d *Desk) look(ctx context.Context, look *queue.Look, url string, only *string) (found []queue.Letter, err error) {
+	if url == d.Queue.URL {
+		defer d.turn(ctx)()
+	}
+	for m, err := range look.All(ctx) {
+		if err != nil {
+			return nil, err
+		}
+		if only == nil || m.ID == *only {
+			found = append(found, m)
+		}
+		if only != nil && m.ID == *only {
+			break
+		}
+	}
+	return found, nil
 }
 
 // recall adds what is on record of a message's attempts.
@@ -149,6 +183,7 @@ func (d *Desk) Drop(ctx context.Context, s queue.Selection) (queue.Taken, error)
 }
 
 func (d *Desk) take(ctx context.Context, s queue.Selection, do func(context.Context, queue.Selection) (queue.Taken, error)) (queue.Taken, error) {
+	defer d.turn(ctx)()
 	told, gone := s.Taken, []string(nil)
 	s.Taken = func(letters []queue.Letter) {
 		if told != nil {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/url"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -139,6 +140,45 @@ func TestListIsBounded(t *testing.T) {
 		d.Queue.URL += "-none"
 		if _, err := d.List(t.Context(), 1); fault.CodeOf(err) != fault.CodeNotFound || fault.HintOf(err) == "" {
 			t.Errorf("without the queue: %v", err)
+		}
+	})
+}
+
+// TestTurns: who drops a message gets it, however many others of this process look at the same time,
+// and without waiting for what somebody holds.
+func TestTurns(t *testing.T) {
+	awstest.Each(t, func(t *testing.T, endpoint string) {
+		d, _, send := desk(t, endpoint)
+		var ids []string
+		for i := range 4 {
+			ids = append(ids, send(fmt.Sprint("junk ", i)))
+		}
+		var wg sync.WaitGroup
+		stop := make(chan struct{})
+		for range 2 {
+			wg.Go(func() {
+				for {
+					select {
+					case <-stop:
+						return
+					default:
+					}
+					if _, err := d.List(t.Context(), 0); err != nil {
+						t.Error(err)
+						return
+					}
+				}
+			})
+		}
+		for _, id := range ids[:2] {
+			if taken, err := d.Drop(t.Context(), queue.Selection{IDs: []string{id}, Patience: time.Nanosecond}); err != nil || taken.Done != 1 {
+				t.Errorf("%+v, %v", taken, err)
+			}
+		}
+		close(stop)
+		wg.Wait()
+		if list, err := d.List(t.Context(), 0); err != nil || len(list.Letters) != 2 {
+			t.Errorf("%d are left, %v", len(list.Letters), err)
 		}
 	})
 }

@@ -80,6 +80,11 @@ func TestDeadLettersInBrowser(t *testing.T) {
 	}
 	results := func(what string, n int) {
 		t.Helper()
+		defer func() {
+			if t.Failed() {
+				t.Logf("the results: %s", webtest.Eval[string](b, `document.querySelector('#results').innerText`))
+			}
+		}()
 		b.Until(fmt.Sprintf("%d results say %q", n, what), fmt.Sprintf(`[...document.querySelectorAll('#results:not([hidden]) li')].filter((l) => l.textContent.includes(%q)).length === %d && document.activeElement.id === 'results-title'`, what, n))
 	}
 	in := func(queueURL, want string) {
