@@ -52,10 +52,7 @@ func Upload(ctx context.Context, cfg config.Config, out IO, o UploadOptions, fil
 	}
 	meter := &meter{}
 	if b, ok := c.HTTPClient.(*awshttp.BuildableClient); ok {
-		c.HTTPClient = b.WithTransportOptions(func(t *http.Transport) {
-			t.MaxIdleConnsPerHost = 8
-			smallPieces(t)
-		})
+		c.HTTPClient = b.WithTransportOptions(func(t *http.Transport) { t.MaxIdleConnsPerHost = 8 })
 	}
 	c.HTTPClient = &meteredClient{inner: c.HTTPClient, meter: meter}
 	d, err := openDeployment(cfg, c)
