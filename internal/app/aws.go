@@ -48,6 +48,8 @@ func loadAWS(ctx context.Context, cfg config.Config, log *slog.Logger) (aws.Conf
 		return c, &fault.Error{Op: "read the AWS environment", Kind: fault.Permanent, Code: fault.CodeUnavailable, Message: "it is not usable",
 			Hint: "check AWS_PROFILE and ~/.aws/config", Err: err}
 	}
+	// Not before: where AWS_CA_BUNDLE is set, the SDK changes its own client and no other.
+	c.HTTPClient = wholeAnswers{c.HTTPClient}
 	if endpoint != "" {
 		c.BaseEndpoint = &endpoint
 	} else {

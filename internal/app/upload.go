@@ -7,13 +7,11 @@ import (
 	"fmt"
 	"io"
 	"mime"
-	"net/http"
 	"os"
 	"path/filepath"
 	"text/tabwriter"
 	"time"
 
-	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/schollz/progressbar/v3"
 
 	"github.com/tintype/tintype/internal/config"
@@ -51,9 +49,6 @@ func Upload(ctx context.Context, cfg config.Config, out IO, o UploadOptions, fil
 		return err
 	}
 	meter := &meter{}
-	if b, ok := c.HTTPClient.(*awshttp.BuildableClient); ok {
-		c.HTTPClient = b.WithTransportOptions(func(t *http.Transport) { t.MaxIdleConnsPerHost = 8 })
-	}
 	c.HTTPClient = &meteredClient{inner: c.HTTPClient, meter: meter}
 	d, err := openDeployment(cfg, c)
 	if err != nil {
