@@ -33,6 +33,7 @@ export function mount(main, { signal }) {
   const all = $('#all', root);
   let total = 0;
   let reading = false;
+  let again = false; // asked for while it could not be done
   let acting = false;
 
   const letters = new Letters(root, {
@@ -57,8 +58,12 @@ export function mount(main, { signal }) {
   }
 
   async function read() {
-    if (reading || acting) return;
+    if (reading || acting) {
+      again = true; // what is being read may be older than what the asker has heard of
+      return;
+    }
     reading = true;
+    again = false;
     $('#again', root).disabled = true;
     root.setAttribute('aria-busy', 'true');
     try {
@@ -77,6 +82,7 @@ export function mount(main, { signal }) {
       $('#again', root).disabled = false;
       root.setAttribute('aria-busy', 'false');
     }
+    if (again && !signal.aborted) await read();
   }
 
   async function drop(ids) {
@@ -156,12 +162,13 @@ export function mount(main, { signal }) {
   count();
   read();
   // Looking at dead letters is dearer than counting them: they are read again when there are
-  // more or fewer than there were.
+  // more or fewer than there were, or when some were not seen because somebody held them.
   let counted = null;
   feed.listen(({ doc, error }) => {
     const n = error ? undefined : doc?.queue?.deadLetters;
-    if (n === undefined || n === counted) return;
-    if (counted !== null || n !== total) read();
+    if (n === undefined) return;
+    const unseen = letters.boxes().length < Math.min(n, limit);
+    if (unseen || (n !== counted && (counted !== null || n !== total))) read();
     counted = n;
   }, { every, signal });
 }
