@@ -226,8 +226,10 @@ func (a answer) json(t *testing.T, into any) {
 	}
 }
 
-// noRedirects is a client that reports redirects instead of following them.
+// noRedirects is a client that reports redirects instead of following them. Its connections are its
+// own: each httptest.Server that another test closes closes those of http.DefaultTransport.
 var noRedirects = &http.Client{
+	Transport:     http.DefaultTransport.(*http.Transport).Clone(),
 	Timeout:       patience,
 	CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 }

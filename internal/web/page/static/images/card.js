@@ -35,6 +35,7 @@ export function fill(card, item, place, total) {
 
   const badge = card.querySelector('.badge');
   const progress = card.querySelector('.progress');
+  if (!item.local && !progress.hidden) progress.value = 100; // the result may come before the upload's own last word
   progress.hidden = !item.local;
   if (item.local) {
     const sent = item.local.state === 'sent';
